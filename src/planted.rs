@@ -1,0 +1,56 @@
+//! Bugs that the simulator must find.
+//!
+//! Each is one wrong decision at the place where the product decides rightly. They exist only with
+//! the feature `planted`; without it [`active`] is a constant `false` and costs nothing.
+
+/// One planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlantedBug {
+    /// Storage commits without checking the fence.
+    NoFence,
+    /// A produce is answered before its commit has completed.
+    AcknowledgedBeforeCommit,
+    /// The producers' sequences are forgotten when a log is opened.
+    ProducerStateNotRestored,
+    /// A later commit is sent to storage before an earlier one.
+    CommitOrderSwapped,
+    /// The high watermark stands above the durable end.
+    HighWatermarkAboveDurableEnd,
+    /// A coordinator starts empty instead of replaying its partition.
+    CoordinatorNotReplayed,
+}
+
+impl PlantedBug {
+    /// Every planted bug, in the order of the command's help.
+    pub const ALL: [PlantedBug; 6] = [
+        PlantedBug::NoFence,
+        PlantedBug::AcknowledgedBeforeCommit,
+        PlantedBug::ProducerStateNotRestored,
+        PlantedBug::CommitOrderSwapped,
+        PlantedBug::HighWatermarkAboveDurableEnd,
+        PlantedBug::CoordinatorNotReplayed,
+    ];
+}
+
+#[cfg(feature = "planted")]
+thread_local! {
+    static ACTIVE: std::cell::Cell<Option<PlantedBug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Chooses the bug of this thread's runs.
+#[cfg(feature = "planted")]
+pub fn plant(bug: Option<PlantedBug>) {
+    ACTIVE.set(bug);
+}
+
+/// Whether this thread runs with `bug`.
+#[cfg(feature = "planted")]
+pub fn active(bug: PlantedBug) -> bool {
+    ACTIVE.get() == Some(bug)
+}
+
+/// Whether this build runs with `bug`: never.
+#[cfg(not(feature = "planted"))]
+pub const fn active(_: PlantedBug) -> bool {
+    false
+}
