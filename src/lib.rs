@@ -17,7 +17,9 @@ pub mod storage {
     #[cfg(target_family = "wasm")]
     #[allow(clippy::disallowed_methods, clippy::disallowed_types)]
     pub mod indexed_db;
+    pub mod medium;
     pub mod memory;
+    pub mod settle;
 }
 pub mod protocol;
 pub mod record;

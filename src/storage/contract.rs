@@ -28,11 +28,11 @@ pub trait Storage {
     /// Reads the stored fence, reopening a lost connection first.
     async fn fence(&self) -> Result<Fence, StorageError>;
 
-    /// Reads entries of `range` in ascending order of keys until their values add up to
-    /// `bytes_max`; at least one entry where the range has any.
+    /// Reads entries of `range` in ascending order of keys, as many as have values of at most
+    /// `bytes_max` bytes together; but one at least where the range has any.
     async fn read(&self, range: &KeyRange, bytes_max: usize) -> Result<Vec<Entry>, StorageError>;
 
-    /// Ends the use of the store. Later calls answer [`StorageError::Closed`].
+    /// Ends the use of the store by this owner. Later calls answer [`StorageError::Closed`].
     async fn close(&self);
 }
 
@@ -43,6 +43,26 @@ pub struct Fence {
     pub epoch: u64,
     /// Raised by every commit, across epochs.
     pub commit_seq: u64,
+}
+
+impl Fence {
+    /// What the store holds after `open` found this.
+    #[must_use]
+    pub fn opened(self) -> Fence {
+        Fence {
+            epoch: self.epoch + 1,
+            commit_seq: self.commit_seq,
+        }
+    }
+
+    /// What the store holds after a commit under this.
+    #[must_use]
+    pub fn committed(self) -> Fence {
+        Fence {
+            epoch: self.epoch,
+            commit_seq: self.commit_seq + 1,
+        }
+    }
 }
 
 /// The object stores. They are static, so a new topic needs no schema change.
@@ -263,14 +283,16 @@ pub enum StorageRequest {
 
 /// What became of a [`StorageRequest`].
 ///
-/// An unknown outcome is settled below (by the fence) before it gets here.
+/// An unknown outcome is settled below (by [`super::settle`]) before it gets here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StorageReply {
     /// A commit ended.
     Committed {
         /// The request's.
         ticket: Ticket,
-        /// `Ok`: it is stored as deep as it asked for. `Err`: nothing of it is.
+        /// `Ok`: it is stored as deep as it asked for. `Err`: nothing of it is; only after
+        /// [`StorageError::Unknown`] (the fence could not be read either) and after
+        /// [`StorageError::Fenced`] it may be, and whoever asked has to stop.
         result: Result<(), StorageError>,
     },
     /// A load ended.

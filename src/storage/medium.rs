@@ -1,0 +1,103 @@
+//! Bytes in memory with the rules of a store.
+
+use super::{Entry, Fence, KeyRange, StorageError, Store, WriteBatch};
+use crate::planted::{self, PlantedBug};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+type Rows = BTreeMap<Vec<u8>, Bytes>;
+
+/// The rows of every store and their fence: what `MemoryStorage` and `FaultyStorage` keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Medium {
+    fence: Fence,
+    stores: BTreeMap<Store, Rows>,
+    quota_bytes: Option<usize>,
+}
+
+impl Medium {
+    /// A medium without rows, whose keys and values may not exceed `quota_bytes` together.
+    pub fn new(quota_bytes: Option<usize>) -> Medium {
+        Medium {
+            fence: Fence::default(),
+            stores: Store::ALL.map(|store| (store, Rows::new())).into(),
+            quota_bytes,
+        }
+    }
+
+    /// Raises the epoch for a new owner.
+    pub fn open(&mut self) -> Fence {
+        self.fence = self.fence.opened();
+        self.fence
+    }
+
+    /// The stored fence.
+    pub fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    /// Applies `batch` if `fence` is the stored one; see [`super::Storage::commit`].
+    pub fn commit(&mut self, fence: Fence, batch: &WriteBatch) -> Result<Fence, StorageError> {
+        if self.fence != fence && !planted::active(PlantedBug::NoFence) {
+            return Err(StorageError::Fenced { found: self.fence });
+        }
+        match self.quota_bytes {
+            Some(quota_bytes) => {
+                let mut after = self.clone();
+                after.apply(batch);
+                if after.bytes() > quota_bytes && after.bytes() > self.bytes() {
+                    return Err(StorageError::Quota);
+                }
+                *self = after;
+            }
+            None => self.apply(batch),
+        }
+        self.fence = fence.committed();
+        Ok(self.fence)
+    }
+
+    /// Reads; see [`super::Storage::read`].
+    pub fn read(&self, range: &KeyRange, bytes_max: usize) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        for (key, value) in self.rows(range) {
+            bytes += value.len();
+            if bytes > bytes_max && !entries.is_empty() {
+                break;
+            }
+            entries.push(Entry {
+                key: key.clone(),
+                value: value.clone(),
+            });
+        }
+        entries
+    }
+
+    fn apply(&mut self, batch: &WriteBatch) {
+        for range in &batch.deletes {
+            let keys: Vec<_> = self.rows(range).map(|(key, _)| key.clone()).collect();
+            let rows = self.stores.entry(range.store).or_default();
+            for key in keys {
+                rows.remove(&key);
+            }
+        }
+        for (store, key, value) in &batch.puts {
+            let rows = self.stores.entry(*store).or_default();
+            rows.insert(key.clone(), value.clone());
+        }
+    }
+
+    fn rows(&self, range: &KeyRange) -> impl Iterator<Item = (&Vec<u8>, &Bytes)> {
+        // Not `range(start..end)`: that panics where the end lies before the start.
+        self.stores
+            .get(&range.store)
+            .into_iter()
+            .flat_map(|rows| rows.range(range.start.clone()..))
+            .take_while(|(key, _)| range.contains(key))
+    }
+
+    fn bytes(&self) -> usize {
+        let rows = self.stores.values().flatten();
+        rows.map(|(key, value)| key.len() + value.len()).sum()
+    }
+}
