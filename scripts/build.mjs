@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { mustRun, root } from "./run.mjs";
+import { mustRun, npmBin, root } from "./run.mjs";
 import { wasmBindgen } from "./tools.mjs";
 
 /** What a page downloads; growth beyond it is a decision, made here. */
@@ -36,7 +36,7 @@ export async function buildWasm() {
     const flags = ["--target", "web", "--omit-default-module-path"];
     await mustRun(command, [...flags, "--out-dir", "pkg", "--out-name", "bindings", crate]);
     const optimise = ["-O3", ...WASM_FEATURES, "pkg/bindings_bg.wasm", "-o", "pkg/tablog.wasm"];
-    await mustRun("npx", ["--no-install", "wasm-opt", ...optimise]);
+    await mustRun(npmBin("wasm-opt"), optimise);
     writeFileSync(made, from);
   }
   reportSize(readFileSync(join(root, "pkg/tablog.wasm")));
@@ -49,7 +49,7 @@ export async function buildJs() {
   for (const file of ["tablog.wasm", "bindings.js", "bindings.d.ts"]) {
     copyFileSync(join(root, "pkg", file), join(root, "dist", file));
   }
-  await mustRun("npx", ["--no-install", "tsc", "-p", "js"]);
+  await mustRun(npmBin("tsc"), ["-p", "js"]);
 }
 
 /** @param {Uint8Array} wasm */

@@ -36,12 +36,18 @@ async function rust() {
   if (!which("cargo")) {
     throw new Error("Rust is missing: install it with rustup (https://rustup.rs)");
   }
-  const libraries = await mustRun("rustc", ["--print", "target-libdir", "--target", TARGET]);
+  const libraries = await mustRun("rustc", ["--print", "target-libdir", "--target", TARGET], {
+    quiet: true,
+  });
   if (!existsSync(libraries.trim())) await mustRun("rustup", ["target", "add", TARGET]);
 }
 
-/** @param {import("./tools.mjs").CargoTool} tool */
-async function cargoInstall(tool) {
+/**
+ * Builds a tool unless it is there.
+ *
+ * @param {import("./tools.mjs").CargoTool} tool
+ */
+export async function cargoInstall(tool) {
   if (existsSync(tool.command)) return;
   // Not `--locked`: a lock file may name versions that a registry's mirror does not hold.
   const version = ["--version", `=${tool.version}`];

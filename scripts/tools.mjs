@@ -32,6 +32,11 @@ export function geckodriver() {
   return cargoTool("geckodriver", "0.37.1", "geckodriver", ["--debug"]);
 }
 
+/** @returns {CargoTool} */
+export function cargoFuzz() {
+  return cargoTool("cargo-fuzz", "0.13.1", "cargo-fuzz", []);
+}
+
 /**
  * @param {string} crate
  * @param {string} version

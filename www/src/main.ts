@@ -1,3 +1,3 @@
 import * as tablog from "tablog";
 
-document.querySelector("main")!.textContent = Object.keys(tablog).join(", ");
+document.title = `tablog: ${Object.keys(tablog).join(", ")}`;

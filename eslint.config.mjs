@@ -1,0 +1,39 @@
+// ESLint with typescript-eslint, since it knows types: a promise that nobody awaits is the usual
+// bug of code like this. Prettier formats. Both are plain JavaScript, so `npm ci` works wherever
+// Node does.
+import { defineConfig, globalIgnores } from "eslint/config";
+import tseslint from "typescript-eslint";
+
+export default defineConfig(
+  globalIgnores([
+    "dist",
+    "pkg",
+    "target",
+    "fuzz",
+    "www/dist",
+    "test-results",
+    "tests/packaging/apps",
+  ]),
+  tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: true } },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        { patterns: [{ regex: "(^|/)(dist|pkg)/", message: "import the package by its name" }] },
+      ],
+      eqeqeq: "error",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      // node:test's test() returns a promise that the runner itself awaits.
+      "@typescript-eslint/no-floating-promises": [
+        "error",
+        {
+          allowForKnownSafeCalls: [
+            { from: "package", name: ["test", "describe", "it", "suite"], package: "node:test" },
+          ],
+        },
+      ],
+    },
+  },
+);

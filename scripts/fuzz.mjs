@@ -1,0 +1,17 @@
+// Fuzzes each target of fuzz/ for a while: `fuzz.mjs [SECONDS]`. `npm test` replays the corpus.
+import { readdirSync } from "node:fs";
+import { delimiter, join, parse } from "node:path";
+import { mustRun, root } from "./run.mjs";
+import { cargoInstall } from "./setup.mjs";
+import { cargoFuzz } from "./tools.mjs";
+
+const seconds = Number(process.argv[2] ?? 60);
+const tool = cargoFuzz();
+await cargoInstall(tool);
+await mustRun("rustup", ["toolchain", "install", "nightly", "--profile", "minimal"]);
+for (const file of readdirSync(join(root, "fuzz/fuzz_targets"))) {
+  const target = parse(file).name;
+  await mustRun("cargo", ["+nightly", "fuzz", "run", target, "--", `-max_total_time=${seconds}`], {
+    env: { PATH: [tool.bin, process.env.PATH].join(delimiter) },
+  });
+}
