@@ -34,7 +34,7 @@ export function geckodriver() {
 
 /** @returns {CargoTool} */
 export function cargoFuzz() {
-  return cargoTool("cargo-fuzz", "0.13.1", "cargo-fuzz", []);
+  return cargoTool("cargo-fuzz", "0.13.2", "cargo-fuzz", []);
 }
 
 /**
