@@ -19,7 +19,7 @@ fn null_and_empty_stay_apart_and_headers_keep_order_and_repeats() {
     let headers = [
         Header {
             key: Bytes::from_static(b"k"),
-            value: bytes("1"),
+            value: text("1"),
         },
         Header {
             key: Bytes::from_static(b""),
@@ -27,7 +27,7 @@ fn null_and_empty_stay_apart_and_headers_keep_order_and_repeats() {
         },
         Header {
             key: Bytes::from_static(b"k"),
-            value: bytes(""),
+            value: text(""),
         },
     ];
     for codec in Compression::ALL {
@@ -42,13 +42,13 @@ fn null_and_empty_stay_apart_and_headers_keep_order_and_repeats() {
             offset: 7,
             timestamp: 5,
             key: None,
-            value: bytes(""),
+            value: text(""),
             headers: headers.to_vec(),
         };
         let second = Record {
             offset: 8,
             timestamp: 3,
-            key: bytes(""),
+            key: text(""),
             value: None,
             headers: vec![],
         };

@@ -4,13 +4,15 @@
 
 mod batches;
 mod codecs;
+mod kafka;
+mod kafka_protocol;
 
 use bytes::Bytes;
 
 use super::*;
 
 /// Text for a test, as bytes.
-fn bytes(text: &'static str) -> Option<Bytes> {
+fn text(text: &'static str) -> Option<Bytes> {
     Some(Bytes::from_static(text.as_bytes()))
 }
 
