@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::compression::Compression;
+use crate::protocol::ErrorCode;
 
 /// Why bytes are not a batch that can be stored or read, or records not one that can be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum RecordError {
     },
     /// A Produce request carries exactly one batch for a partition, and these bytes are not one.
     NotOneBatch,
+    /// A producer's batch does not start at offset 0.
+    InvalidBaseOffset(i64),
     /// The header's count of records is negative, or a producer's batch has none.
     InvalidRecordCount(i32),
     /// A producer's batch gives its last offset delta another value than its count less one.
@@ -60,21 +63,22 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    /// The code that answers a request with such bytes, as Kafka's `LogValidator` and
-    /// `ProduceRequest.validateRecords` choose it.
+    /// The code that answers a request with such bytes, as Apache Kafka 4.3.1 chooses it.
     ///
-    /// What is malformed in spite of a right CRC is INVALID_RECORD, which is not retriable:
-    /// sending it again would not help. `TooLarge` is MESSAGE_TOO_LARGE, upon which a producer
-    /// splits its batch.
-    pub fn error_code(self) -> i16 {
+    /// But where Kafka answers UNKNOWN_SERVER_ERROR, to a codec that does not exist and to records
+    /// that do not inflate, the code says what is wrong. `TooLarge` has no like in Kafka;
+    /// MESSAGE_TOO_LARGE makes a producer split its batch.
+    pub fn error_code(self) -> ErrorCode {
         match self {
+            RecordError::UnsupportedMagic(0 | 1) => ErrorCode::InvalidRecord,
             RecordError::Truncated
             | RecordError::InvalidLength(_)
-            | RecordError::CrcMismatch { .. } => 2,
-            RecordError::TooLarge => 10,
-            RecordError::UnsupportedCompression(_) => 76,
-            RecordError::UnsupportedMagic(_)
-            | RecordError::NotOneBatch
+            | RecordError::UnsupportedMagic(_)
+            | RecordError::CrcMismatch { .. } => ErrorCode::CorruptMessage,
+            RecordError::TooLarge => ErrorCode::MessageTooLarge,
+            RecordError::UnsupportedCompression(_) => ErrorCode::UnsupportedCompressionType,
+            RecordError::NotOneBatch
+            | RecordError::InvalidBaseOffset(_)
             | RecordError::InvalidRecordCount(_)
             | RecordError::InvalidLastOffsetDelta { .. }
             | RecordError::ControlBatch
@@ -83,7 +87,7 @@ impl RecordError {
             | RecordError::MalformedRecord { .. }
             | RecordError::InvalidOffsetDelta { .. }
             | RecordError::TrailingBytes
-            | RecordError::MalformedControlRecord => 87,
+            | RecordError::MalformedControlRecord => ErrorCode::InvalidRecord,
         }
     }
 }
@@ -112,6 +116,9 @@ impl fmt::Display for RecordError {
                     f,
                     "a produce request must have exactly one record batch per partition"
                 )
+            }
+            RecordError::InvalidBaseOffset(offset) => {
+                write!(f, "a producer's batch must start at offset 0, not {offset}")
             }
             RecordError::InvalidRecordCount(count) => {
                 write!(f, "{count} is not a record count for a record batch")

@@ -6,19 +6,23 @@ use super::RecordError;
 use super::batch::{BatchHeader, NO_TIMESTAMP};
 use super::record::{Record, records};
 
-/// Checks the header of a batch that a producer sent, and its CRC: `ensureValid` of Kafka's
-/// `DefaultRecordBatch`, then `ProduceRequest.validateRecords` and `LogValidator.validateBatch`.
+/// Checks the header of a batch that a producer sent, and its CRC: Kafka's
+/// `ProduceRequest.validateRecords`, `UnifiedLog.analyzeAndValidateRecords` and
+/// `LogValidator.validateBatch`.
 ///
-/// `bytes` are the records of one partition in a Produce request: exactly one batch. Batches
-/// that were fetched from a leader may be control batches or have gaps; for them there is
-/// [`BatchHeader::ensure_valid`].
+/// `bytes` are the records of one partition in a Produce request: exactly one batch. (Kafka cuts
+/// off a part of a second one without a word; no client sends it.) Batches that were fetched from
+/// a leader may be control batches or have gaps; for them there is [`BatchHeader::ensure_valid`].
 pub fn validate(bytes: &[u8]) -> Result<BatchHeader, RecordError> {
-    if bytes.is_empty() {
-        return Err(RecordError::NotOneBatch);
-    }
-    let header = BatchHeader::ensure_valid(bytes)?;
+    let header = match BatchHeader::ensure_valid(bytes) {
+        Err(RecordError::Truncated) => return Err(RecordError::NotOneBatch),
+        header => header?,
+    };
     if bytes.len() > header.size_in_bytes() {
         return Err(RecordError::NotOneBatch);
+    }
+    if header.base_offset != 0 {
+        return Err(RecordError::InvalidBaseOffset(header.base_offset));
     }
     if header.record_count <= 0 {
         return Err(RecordError::InvalidRecordCount(header.record_count));
@@ -40,7 +44,7 @@ pub fn validate(bytes: &[u8]) -> Result<BatchHeader, RecordError> {
 }
 
 /// Checks that the records of a producer's batch inflate within the limit, decode, and follow
-/// each other; returns their greatest timestamp, which [`super::set_max_timestamp`] takes.
+/// each other (Kafka asks the last only of compressed ones); returns their greatest timestamp, which [`super::set_max_timestamp`] takes.
 ///
 /// `visit` sees each record with its index, for what depends on the topic: whether it has a key,
 /// whether its timestamp is allowed.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::ErrorCode;
 
 const IDEMPOTENT: BatchFields = BatchFields {
     base_offset: 0,
@@ -229,42 +230,84 @@ fn a_producers_batch_is_checked() {
             bytes[17..21].copy_from_slice(&crc.to_be_bytes());
         }
     };
-    let doubled: &dyn Fn(&mut Vec<u8>) = &|bytes| bytes.extend_from_within(..);
-    let cases: [(RecordError, i16); 11] = [
-        (error(&|bytes| bytes.clear()), 87),
-        (error(doubled), 87),
-        (error(&|bytes| bytes.truncate(70)), 2),
-        (error(&|bytes| bytes[70] ^= 1), 2),
-        (error(&|bytes| bytes[16] = 1), 87),
-        (error(&with_crc(57, &0i32.to_be_bytes())), 87),
-        (error(&with_crc(57, &(-1i32).to_be_bytes())), 87),
-        (error(&with_crc(57, &4i32.to_be_bytes())), 87),
-        (error(&with_crc(21, &0x20i16.to_be_bytes())), 87),
-        (error(&with_crc(53, &(-1i32).to_be_bytes())), 87),
-        (error(&with_crc(21, &5i16.to_be_bytes())), 76),
-    ];
-    let errors: Vec<RecordError> = cases.iter().map(|(error, _)| *error).collect();
-    assert!(matches!(errors[3], RecordError::CrcMismatch { .. }));
-    assert_eq!(errors[..2], [RecordError::NotOneBatch; 2]);
-    assert_eq!(errors[2], RecordError::Truncated);
-    assert_eq!(
-        errors[4..],
-        [
+    let (corrupt, invalid) = (ErrorCode::CorruptMessage, ErrorCode::InvalidRecord);
+    let expected = [
+        (
+            error(&|bytes| bytes.clear()),
+            RecordError::NotOneBatch,
+            invalid,
+        ),
+        (
+            error(&|bytes| bytes.extend_from_within(..)),
+            RecordError::NotOneBatch,
+            invalid,
+        ),
+        (
+            error(&|bytes| bytes.truncate(70)),
+            RecordError::NotOneBatch,
+            invalid,
+        ),
+        (
+            error(&|bytes| bytes[16] = 1),
             RecordError::UnsupportedMagic(1),
+            invalid,
+        ),
+        (
+            error(&|bytes| bytes[16] = 3),
+            RecordError::UnsupportedMagic(3),
+            corrupt,
+        ),
+        (
+            error(&|bytes| bytes[11] = 48),
+            RecordError::InvalidLength(48),
+            corrupt,
+        ),
+        (
+            error(&|bytes| bytes[7] = 1),
+            RecordError::InvalidBaseOffset(1),
+            invalid,
+        ),
+        (
+            error(&with_crc(57, &[0; 4])),
             RecordError::InvalidRecordCount(0),
+            invalid,
+        ),
+        (
+            error(&with_crc(57, &[0xff; 4])),
             RecordError::InvalidRecordCount(-1),
+            invalid,
+        ),
+        (
+            error(&with_crc(57, &[0, 0, 0, 4])),
             RecordError::InvalidLastOffsetDelta {
                 last_offset_delta: 2,
-                record_count: 4
+                record_count: 4,
             },
+            invalid,
+        ),
+        (
+            error(&with_crc(21, &[0, 0x20])),
             RecordError::ControlBatch,
+            invalid,
+        ),
+        (
+            error(&with_crc(53, &[0xff; 4])),
             RecordError::InvalidSequence(-1),
+            invalid,
+        ),
+        (
+            error(&with_crc(21, &[0, 5])),
             RecordError::UnsupportedCompression(5),
-        ]
-    );
-    for (error, code) in cases {
+            ErrorCode::UnsupportedCompressionType,
+        ),
+    ];
+    for (error, expected, code) in expected {
+        assert_eq!(error, expected);
         assert_eq!(error.error_code(), code, "{error}");
     }
+    let crc = error(&|bytes| bytes[70] ^= 1);
+    assert!(matches!(crc, RecordError::CrcMismatch { .. }));
+    assert_eq!(crc.error_code(), corrupt);
 }
 
 #[test]
