@@ -1,1 +1,33 @@
-//! metadata
+//! The cluster's metadata: the controller that writes it, the log it is kept in, the image that
+//! every node folds from it, and the configs of topics and brokers.
+//!
+//! `__cluster_metadata` is KRaft's log in KRaft's records (KIP-500, KIP-631), kept by one
+//! controller instead of a quorum.
+
+pub mod configs;
+mod image;
+mod records;
+
+pub use image::{
+    BrokerImage, Change, Endpoint, ImageError, MetadataImage, NO_LEADER, PartitionImage, TopicImage,
+};
+pub use records::{MetadataError, decode_batch, encode_batch};
+
+use crate::protocol::Uuid;
+
+/// The topic of the metadata log. Clients cannot create or read it.
+pub const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// The id of [`CLUSTER_METADATA_TOPIC`] (`Uuid.METADATA_TOPIC_ID`).
+pub const CLUSTER_METADATA_TOPIC_ID: Uuid = Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+
+/// The topic of committed offsets and groups. Clients may read it, not write it.
+pub const CONSUMER_OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// The topic of transactions.
+pub const TRANSACTION_STATE_TOPIC: &str = "__transaction_state";
+
+/// Whether clients may not write the topic (`Topic.isInternal`).
+pub fn is_internal_topic(name: &str) -> bool {
+    matches!(name, CONSUMER_OFFSETS_TOPIC | TRANSACTION_STATE_TOPIC)
+}

@@ -1,0 +1,606 @@
+use super::configs::TopicConfigs;
+use crate::protocol::messages::broker_registration_change_record::BrokerRegistrationChangeRecord;
+use crate::protocol::messages::config_record::ConfigRecord;
+use crate::protocol::messages::feature_level_record::FeatureLevelRecord;
+use crate::protocol::messages::partition_change_record::PartitionChangeRecord;
+use crate::protocol::messages::partition_record::PartitionRecord;
+use crate::protocol::messages::producer_ids_record::ProducerIdsRecord;
+use crate::protocol::messages::register_broker_record::{BrokerEndpoint, RegisterBrokerRecord};
+use crate::protocol::messages::topic_record::TopicRecord;
+use crate::protocol::{MetadataRecord, Uuid};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// No broker leads the partition.
+pub const NO_LEADER: i32 = -1;
+/// The leader of a [`PartitionChangeRecord`] that does not change it.
+pub const LEADER_UNCHANGED: i32 = -2;
+/// A topic in a [`ConfigRecord`] (`ConfigResource.Type.TOPIC`).
+pub const TOPIC_RESOURCE: i8 = 2;
+
+const METADATA_VERSION_FEATURE: &str = "metadata.version";
+/// 3.3-IV3, the oldest level that Kafka 4 reads: it fixes the versions of the records.
+const METADATA_VERSION: i16 = 7;
+
+/// The cluster as `__cluster_metadata` tells it: brokers, topics, partitions, configs.
+///
+/// A fold over that log's records; the controller and every broker have one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetadataImage {
+    brokers: BTreeMap<i32, BrokerImage>,
+    topics: BTreeMap<Uuid, TopicImage>,
+    topic_ids: BTreeMap<String, Uuid>,
+    topic_configs: BTreeMap<String, TopicConfigs>,
+    next_producer_id: i64,
+    end_offset: i64,
+}
+
+/// A registered broker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BrokerImage {
+    /// Chosen by the broker when it starts.
+    pub incarnation_id: Uuid,
+    /// The offset of its registration; a broker with an older one is fenced.
+    pub epoch: i64,
+    /// Where it listens.
+    pub endpoints: Vec<Endpoint>,
+    /// `broker.rack`.
+    pub rack: Option<String>,
+    /// Whether it may neither lead nor be in sync.
+    pub fenced: bool,
+}
+
+/// Where a broker listens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// The listener's name.
+    pub name: String,
+    /// The host to connect to.
+    pub host: String,
+    /// The port to connect to.
+    pub port: u16,
+    /// 0 is PLAINTEXT.
+    pub security_protocol: i16,
+}
+
+/// A topic and its partitions, from 0 without gaps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopicImage {
+    /// Its name.
+    pub name: String,
+    /// Its id; a topic that is created again under the same name has another one.
+    pub topic_id: Uuid,
+    /// By partition index.
+    pub partitions: BTreeMap<i32, PartitionImage>,
+}
+
+/// Who has a partition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartitionImage {
+    /// Brokers that are to have it, the preferred leader first.
+    pub replicas: Vec<i32>,
+    /// Those of them that are in sync with the leader.
+    pub isr: Vec<i32>,
+    /// The broker that leads, or [`NO_LEADER`].
+    pub leader: i32,
+    /// Raised by every election, and by every registration of the leader.
+    pub leader_epoch: i32,
+    /// Raised by every change of the partition.
+    pub partition_epoch: i32,
+}
+
+/// Something in an image that is not as it was. The image says how it is now.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// There is a new topic.
+    TopicCreated {
+        /// Its name.
+        name: String,
+        /// Its id.
+        topic_id: Uuid,
+    },
+    /// A topic is gone, with its configs.
+    TopicDeleted {
+        /// Its name, which another topic may have by now.
+        name: String,
+        /// Its id.
+        topic_id: Uuid,
+        /// The partitions it had.
+        partitions: Vec<i32>,
+    },
+    /// A partition is new, or has another leader, leader epoch, ISR or replicas.
+    PartitionChanged {
+        /// The topic's id.
+        topic_id: Uuid,
+        /// The partition's index.
+        partition: i32,
+    },
+    /// Configs of a topic were set or unset.
+    ConfigChanged {
+        /// The topic's name.
+        topic: String,
+    },
+    /// A broker was registered, fenced, unfenced or unregistered.
+    BrokerChanged {
+        /// The broker's id.
+        broker_id: i32,
+    },
+}
+
+/// A record that does not fit to the image: the log and its reader disagree, so the reader must
+/// stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageError {
+    /// The offset of a batch is not behind the one before.
+    Gap {
+        /// Where the image ends.
+        end_offset: i64,
+        /// Where the batch begins.
+        base_offset: i64,
+    },
+    /// A record about a topic that does not exist.
+    UnknownTopic(Uuid),
+    /// A record about a partition that does not exist.
+    UnknownPartition(Uuid, i32),
+    /// A record about a broker that is not registered.
+    UnknownBroker(i32),
+    /// A config of something that has none here.
+    UnknownResource(i8),
+}
+
+impl fmt::Display for ImageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gap {
+                end_offset,
+                base_offset,
+            } => {
+                write!(
+                    f,
+                    "metadata ends at {end_offset}, the next batch is at {base_offset}"
+                )
+            }
+            Self::UnknownTopic(topic_id) => write!(f, "metadata has no topic {topic_id}"),
+            Self::UnknownPartition(topic_id, partition) => {
+                write!(
+                    f,
+                    "metadata has no partition {partition} of topic {topic_id}"
+                )
+            }
+            Self::UnknownBroker(id) => write!(f, "metadata has no broker {id}"),
+            Self::UnknownResource(kind) => write!(f, "resources of type {kind} have no configs"),
+        }
+    }
+}
+
+impl std::error::Error for ImageError {}
+
+impl MetadataImage {
+    /// Applies the records of one batch, which were written together.
+    ///
+    /// A batch that begins with the metadata version is a snapshot: it replaces everything, and
+    /// may follow a gap. Every other batch must follow the one before.
+    pub fn apply(
+        &mut self,
+        base_offset: i64,
+        records: &[MetadataRecord],
+    ) -> Result<Vec<Change>, ImageError> {
+        let end_offset = base_offset + records.len() as i64;
+        if is_snapshot(records) {
+            let mut image = MetadataImage::default();
+            for record in records {
+                image.apply_record(record, &mut Vec::new())?;
+            }
+            image.end_offset = end_offset;
+            let changes = self.difference(&image);
+            *self = image;
+            return Ok(changes);
+        }
+        if base_offset != self.end_offset {
+            return Err(ImageError::Gap {
+                end_offset: self.end_offset,
+                base_offset,
+            });
+        }
+        let mut changes = Vec::new();
+        for record in records {
+            self.apply_record(record, &mut changes)?;
+        }
+        self.end_offset = end_offset;
+        Ok(changes)
+    }
+
+    /// The records of a snapshot: applied to anything, they give this image.
+    pub fn to_records(&self) -> Vec<MetadataRecord> {
+        let mut records = vec![MetadataRecord::FeatureLevel(FeatureLevelRecord {
+            name: METADATA_VERSION_FEATURE.to_string(),
+            feature_level: METADATA_VERSION,
+            ..Default::default()
+        })];
+        for (broker_id, broker) in &self.brokers {
+            records.push(MetadataRecord::RegisterBroker(broker.to_record(*broker_id)));
+        }
+        for topic in self.topics() {
+            records.push(MetadataRecord::Topic(TopicRecord {
+                name: topic.name.clone(),
+                topic_id: topic.topic_id,
+                ..Default::default()
+            }));
+            for (index, partition) in &topic.partitions {
+                records.push(MetadataRecord::Partition(
+                    partition.to_record(topic.topic_id, *index),
+                ));
+            }
+        }
+        for (topic, configs) in &self.topic_configs {
+            for (name, value) in configs {
+                records.push(topic_config_record(topic, name, Some(value.clone())));
+            }
+        }
+        records.push(MetadataRecord::ProducerIds(ProducerIdsRecord {
+            broker_id: -1,
+            next_producer_id: self.next_producer_id,
+            ..Default::default()
+        }));
+        records
+    }
+
+    /// The topic `name`.
+    pub fn topic(&self, name: &str) -> Option<&TopicImage> {
+        self.topic_ids
+            .get(name)
+            .and_then(|topic_id| self.topics.get(topic_id))
+    }
+
+    /// The topic of the id.
+    pub fn topic_by_id(&self, topic_id: Uuid) -> Option<&TopicImage> {
+        self.topics.get(&topic_id)
+    }
+
+    /// Every topic, by name.
+    pub fn topics(&self) -> impl Iterator<Item = &TopicImage> {
+        self.topic_ids
+            .values()
+            .filter_map(|topic_id| self.topics.get(topic_id))
+    }
+
+    /// One partition.
+    pub fn partition(&self, topic_id: Uuid, partition: i32) -> Option<&PartitionImage> {
+        self.topics.get(&topic_id)?.partitions.get(&partition)
+    }
+
+    /// What is set on the topic `name`.
+    pub fn topic_configs(&self, name: &str) -> &TopicConfigs {
+        static NONE: TopicConfigs = TopicConfigs::new();
+        self.topic_configs.get(name).unwrap_or(&NONE)
+    }
+
+    /// A registered broker.
+    pub fn broker(&self, broker_id: i32) -> Option<&BrokerImage> {
+        self.brokers.get(&broker_id)
+    }
+
+    /// Every registered broker, by id.
+    pub fn brokers(&self) -> impl Iterator<Item = (i32, &BrokerImage)> {
+        self.brokers.iter().map(|(id, broker)| (*id, broker))
+    }
+
+    /// Partitions of all topics.
+    pub fn partition_count(&self) -> usize {
+        self.topics
+            .values()
+            .map(|topic| topic.partitions.len())
+            .sum()
+    }
+
+    /// The first producer id that no broker has been given.
+    pub fn next_producer_id(&self) -> i64 {
+        self.next_producer_id
+    }
+
+    /// The offset behind the last record that was applied.
+    pub fn end_offset(&self) -> i64 {
+        self.end_offset
+    }
+
+    fn apply_record(
+        &mut self,
+        record: &MetadataRecord,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ImageError> {
+        match record {
+            MetadataRecord::RegisterBroker(record) => {
+                self.brokers
+                    .insert(record.broker_id, BrokerImage::from_record(record));
+                changes.push(Change::BrokerChanged {
+                    broker_id: record.broker_id,
+                });
+            }
+            MetadataRecord::UnregisterBroker(record) => {
+                let broker_id = record.broker_id;
+                self.brokers
+                    .remove(&broker_id)
+                    .ok_or(ImageError::UnknownBroker(broker_id))?;
+                changes.push(Change::BrokerChanged { broker_id });
+            }
+            MetadataRecord::BrokerRegistrationChange(record) => {
+                self.change_registration(record)?;
+                changes.push(Change::BrokerChanged {
+                    broker_id: record.broker_id,
+                });
+            }
+            MetadataRecord::FenceBroker(record) => self.fence(record.id, true, changes)?,
+            MetadataRecord::UnfenceBroker(record) => self.fence(record.id, false, changes)?,
+            MetadataRecord::Topic(record) => {
+                let (name, topic_id) = (record.name.clone(), record.topic_id);
+                self.topic_ids.insert(name.clone(), topic_id);
+                let partitions = BTreeMap::new();
+                self.topics.insert(
+                    topic_id,
+                    TopicImage {
+                        name: name.clone(),
+                        topic_id,
+                        partitions,
+                    },
+                );
+                changes.push(Change::TopicCreated { name, topic_id });
+            }
+            MetadataRecord::RemoveTopic(record) => {
+                let topic_id = record.topic_id;
+                let topic = self
+                    .topics
+                    .remove(&topic_id)
+                    .ok_or(ImageError::UnknownTopic(topic_id))?;
+                self.topic_ids.remove(&topic.name);
+                self.topic_configs.remove(&topic.name);
+                changes.push(topic.deleted());
+            }
+            MetadataRecord::Partition(record) => {
+                let topic = self
+                    .topics
+                    .get_mut(&record.topic_id)
+                    .ok_or(ImageError::UnknownTopic(record.topic_id))?;
+                topic
+                    .partitions
+                    .insert(record.partition_id, PartitionImage::from_record(record));
+                let (topic_id, partition) = (record.topic_id, record.partition_id);
+                changes.push(Change::PartitionChanged {
+                    topic_id,
+                    partition,
+                });
+            }
+            MetadataRecord::PartitionChange(record) => {
+                let (topic_id, partition) = (record.topic_id, record.partition_id);
+                self.topics
+                    .get_mut(&topic_id)
+                    .and_then(|topic| topic.partitions.get_mut(&partition))
+                    .ok_or(ImageError::UnknownPartition(topic_id, partition))?
+                    .change(record);
+                changes.push(Change::PartitionChanged {
+                    topic_id,
+                    partition,
+                });
+            }
+            MetadataRecord::Config(record) => self.change_config(record, changes)?,
+            MetadataRecord::ProducerIds(record) => self.next_producer_id = record.next_producer_id,
+            MetadataRecord::FeatureLevel(_) | MetadataRecord::NoOp(_) => {}
+        }
+        Ok(())
+    }
+
+    fn change_registration(
+        &mut self,
+        record: &BrokerRegistrationChangeRecord,
+    ) -> Result<(), ImageError> {
+        let broker = self
+            .brokers
+            .get_mut(&record.broker_id)
+            .ok_or(ImageError::UnknownBroker(record.broker_id))?;
+        // BrokerRegistrationFencingChange: 1 fences, -1 unfences, 0 leaves it.
+        match record.fenced {
+            0 => {}
+            fenced => broker.fenced = fenced > 0,
+        }
+        Ok(())
+    }
+
+    fn fence(
+        &mut self,
+        broker_id: i32,
+        fenced: bool,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ImageError> {
+        let broker = self
+            .brokers
+            .get_mut(&broker_id)
+            .ok_or(ImageError::UnknownBroker(broker_id))?;
+        broker.fenced = fenced;
+        changes.push(Change::BrokerChanged { broker_id });
+        Ok(())
+    }
+
+    fn change_config(
+        &mut self,
+        record: &ConfigRecord,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ImageError> {
+        if record.resource_type != TOPIC_RESOURCE {
+            return Err(ImageError::UnknownResource(record.resource_type));
+        }
+        let topic = record.resource_name.clone();
+        match &record.value {
+            Some(value) => {
+                let configs = self.topic_configs.entry(topic.clone()).or_default();
+                configs.insert(record.name.clone(), value.clone());
+            }
+            None => {
+                if let Some(configs) = self.topic_configs.get_mut(&topic) {
+                    configs.remove(&record.name);
+                    if configs.is_empty() {
+                        self.topic_configs.remove(&topic);
+                    }
+                }
+            }
+        }
+        changes.push(Change::ConfigChanged { topic });
+        Ok(())
+    }
+
+    /// What changes when `next` takes the place of this image.
+    fn difference(&self, next: &MetadataImage) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let ids = self.brokers.keys().chain(next.brokers.keys().filter(|id| {
+            // Those of both were seen already.
+            !self.brokers.contains_key(id)
+        }));
+        for broker_id in ids {
+            if self.brokers.get(broker_id) != next.brokers.get(broker_id) {
+                changes.push(Change::BrokerChanged {
+                    broker_id: *broker_id,
+                });
+            }
+        }
+        for (topic_id, topic) in &self.topics {
+            if !next.topics.contains_key(topic_id) {
+                changes.push(topic.deleted());
+            }
+        }
+        for (topic_id, topic) in &next.topics {
+            let before = self.topics.get(topic_id);
+            if before.is_none() {
+                changes.push(Change::TopicCreated {
+                    name: topic.name.clone(),
+                    topic_id: *topic_id,
+                });
+            }
+            for (index, partition) in &topic.partitions {
+                if before.and_then(|topic| topic.partitions.get(index)) != Some(partition) {
+                    changes.push(Change::PartitionChanged {
+                        topic_id: *topic_id,
+                        partition: *index,
+                    });
+                }
+            }
+            if self.topic_configs(&topic.name) != next.topic_configs(&topic.name) {
+                changes.push(Change::ConfigChanged {
+                    topic: topic.name.clone(),
+                });
+            }
+        }
+        changes
+    }
+}
+
+/// The record that sets a topic's config, or unsets it.
+pub(super) fn topic_config_record(
+    topic: &str,
+    name: &str,
+    value: Option<String>,
+) -> MetadataRecord {
+    MetadataRecord::Config(ConfigRecord {
+        resource_type: TOPIC_RESOURCE,
+        resource_name: topic.to_string(),
+        name: name.to_string(),
+        value,
+        ..Default::default()
+    })
+}
+
+/// Whether the records of a batch replace everything before them. As in KRaft, a snapshot begins
+/// with the metadata version.
+pub(super) fn is_snapshot(records: &[MetadataRecord]) -> bool {
+    matches!(
+        records.first(),
+        Some(MetadataRecord::FeatureLevel(record)) if record.name == METADATA_VERSION_FEATURE
+    )
+}
+
+impl BrokerImage {
+    fn from_record(record: &RegisterBrokerRecord) -> BrokerImage {
+        let endpoints = record.end_points.iter().map(|endpoint| Endpoint {
+            name: endpoint.name.clone(),
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            security_protocol: endpoint.security_protocol,
+        });
+        BrokerImage {
+            incarnation_id: record.incarnation_id,
+            epoch: record.broker_epoch,
+            endpoints: endpoints.collect(),
+            rack: record.rack.clone(),
+            fenced: record.fenced,
+        }
+    }
+
+    /// The record that registers this broker.
+    pub(super) fn to_record(&self, broker_id: i32) -> RegisterBrokerRecord {
+        let end_points = self.endpoints.iter().map(|endpoint| BrokerEndpoint {
+            name: endpoint.name.clone(),
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            security_protocol: endpoint.security_protocol,
+            ..Default::default()
+        });
+        RegisterBrokerRecord {
+            broker_id,
+            incarnation_id: self.incarnation_id,
+            broker_epoch: self.epoch,
+            end_points: end_points.collect(),
+            rack: self.rack.clone(),
+            fenced: self.fenced,
+            ..Default::default()
+        }
+    }
+}
+
+impl TopicImage {
+    fn deleted(&self) -> Change {
+        Change::TopicDeleted {
+            name: self.name.clone(),
+            topic_id: self.topic_id,
+            partitions: self.partitions.keys().copied().collect(),
+        }
+    }
+}
+
+impl PartitionImage {
+    fn from_record(record: &PartitionRecord) -> PartitionImage {
+        PartitionImage {
+            replicas: record.replicas.clone(),
+            isr: record.isr.clone(),
+            leader: record.leader,
+            leader_epoch: record.leader_epoch,
+            partition_epoch: record.partition_epoch,
+        }
+    }
+
+    /// The record that makes this partition.
+    pub(super) fn to_record(&self, topic_id: Uuid, partition_id: i32) -> PartitionRecord {
+        PartitionRecord {
+            partition_id,
+            topic_id,
+            replicas: self.replicas.clone(),
+            isr: self.isr.clone(),
+            leader: self.leader,
+            leader_epoch: self.leader_epoch,
+            partition_epoch: self.partition_epoch,
+            ..Default::default()
+        }
+    }
+
+    /// As Kafka's `PartitionRegistration.merge`: naming a leader, even the same one, raises the
+    /// leader epoch.
+    fn change(&mut self, record: &PartitionChangeRecord) {
+        if let Some(isr) = &record.isr {
+            self.isr = isr.clone();
+        }
+        if let Some(replicas) = &record.replicas {
+            self.replicas = replicas.clone();
+        }
+        if record.leader != LEADER_UNCHANGED {
+            self.leader = record.leader;
+            self.leader_epoch += 1;
+        }
+        self.partition_epoch += 1;
+    }
+}

@@ -1,0 +1,83 @@
+use super::image::ImageError;
+use crate::protocol::{
+    DecodeError, EncodeError, MetadataRecord, decode_metadata_record, encode_metadata_record,
+};
+use crate::record::{BatchBuilder, BatchFields, Compression, RecordError, records as records_of};
+use bytes::Bytes;
+use std::fmt;
+
+/// One batch of `__cluster_metadata`: `records` happen together.
+///
+/// Error: when something in them is too long for Kafka's formats.
+pub fn encode_batch(records: &[MetadataRecord], timestamp: i64) -> Result<Bytes, EncodeError> {
+    let mut builder = BatchBuilder::new(Compression::None);
+    for record in records {
+        let value = encode_metadata_record(record, version(record))?;
+        let len = value.len();
+        builder
+            .append(timestamp, None, Some(&value), &[])
+            .map_err(|_| EncodeError::TooLong { len })?;
+    }
+    Ok(builder.build(BatchFields::default()))
+}
+
+/// The records of one batch of `__cluster_metadata`, and the offset of the first.
+pub fn decode_batch(batch: &Bytes) -> Result<(i64, Vec<MetadataRecord>), MetadataError> {
+    let records = records_of(batch)?;
+    let base_offset = records.header().base_offset;
+    let mut decoded = Vec::new();
+    for record in records {
+        let value = record?.value.unwrap_or_default();
+        decoded.push(decode_metadata_record(value)?.0);
+    }
+    Ok((base_offset, decoded))
+}
+
+/// The version that a record is written in: those of the image's metadata version.
+fn version(record: &MetadataRecord) -> i16 {
+    match record {
+        MetadataRecord::RegisterBroker(_) | MetadataRecord::BrokerRegistrationChange(_) => 1,
+        _ => 0,
+    }
+}
+
+/// Why the metadata log cannot be followed further.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetadataError {
+    /// A batch is damaged.
+    Batch(RecordError),
+    /// A record is not one of the metadata's.
+    Record(DecodeError),
+    /// A record contradicts those before it.
+    Image(ImageError),
+}
+
+impl fmt::Display for MetadataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch(error) => write!(f, "a batch of the metadata log: {error}"),
+            Self::Record(error) => write!(f, "a record of the metadata log: {error}"),
+            Self::Image(error) => write!(f, "the metadata log: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for MetadataError {}
+
+impl From<RecordError> for MetadataError {
+    fn from(error: RecordError) -> MetadataError {
+        MetadataError::Batch(error)
+    }
+}
+
+impl From<DecodeError> for MetadataError {
+    fn from(error: DecodeError) -> MetadataError {
+        MetadataError::Record(error)
+    }
+}
+
+impl From<ImageError> for MetadataError {
+    fn from(error: ImageError) -> MetadataError {
+        MetadataError::Image(error)
+    }
+}
