@@ -1,0 +1,3 @@
+import { roundTrip } from "./round-trip.js";
+
+console.log(`consumed ${await roundTrip({ storage: "memory" })}`);
