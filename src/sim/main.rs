@@ -1,1 +1,3 @@
+//! The command of the simulator.
+
 fn main() {}
