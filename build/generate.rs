@@ -118,7 +118,7 @@ fn put_encode(out: &mut String, message: &Message, name: &str, fields: &[Field],
         put(out, "let mut tagged = TaggedFields::default();");
     }
     for field in &tagged {
-        let versions = field.tagged.intersect(all);
+        let versions = field.versions.intersect(all);
         let tag = field.tag.unwrap_or_default();
         let write = format!(
             "if {} {{ {} tagged.put({tag}, &self.{}, version)?; }}",
@@ -176,7 +176,7 @@ fn put_decode(out: &mut String, message: &Message, fields: &[Field], is_message:
         return;
     }
 
-    let tagged = |field: &&Field| !field.tagged.intersect(all).is_empty();
+    let tagged = |field: &&Field| field.tag.is_some() && !field.versions.intersect(all).is_empty();
     let mutable = if fields.iter().any(|field| tagged(&field)) {
         "mut"
     } else {
@@ -188,7 +188,7 @@ fn put_decode(out: &mut String, message: &Message, fields: &[Field], is_message:
     );
     for field in fields.iter().filter(tagged) {
         let tag = field.tag.unwrap_or_default();
-        let versions = field.tagged.intersect(all);
+        let versions = field.versions.intersect(all);
         let guard = match condition(versions, all) {
             Some(condition) => format!("if {condition}"),
             None => String::new(),

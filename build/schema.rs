@@ -39,8 +39,8 @@ pub struct Field {
     pub kind: Type,
     pub versions: Versions,
     pub nullable: Versions,
+    /// Set: a tagged field, with this tag, in all of its versions.
     pub tag: Option<u32>,
-    pub tagged: Versions,
     /// `flexible none`: keeps its old encoding in flexible versions (the client id of a request
     /// header, which a broker must be able to read before it knows the version).
     pub never_flexible: bool,
@@ -245,7 +245,6 @@ fn field(line: &Line, inner: &[Line]) -> Result<Field, String> {
         versions,
         nullable: Versions::NONE,
         tag: None,
-        tagged: Versions::NONE,
         never_flexible: false,
         default: None,
         ignorable: false,
@@ -265,7 +264,6 @@ fn field(line: &Line, inner: &[Line]) -> Result<Field, String> {
                     .parse()
                     .map_err(|_| at(format!("`{tag}` is not a tag")))?;
                 field.tag = Some(number);
-                field.tagged = Versions::parse(value()?).map_err(at)?;
             }
             "default" => field.default = Some(value()?.to_string()),
             "ignorable" => field.ignorable = true,
