@@ -7,6 +7,9 @@
 mod bounds;
 mod oracle;
 mod random_message;
-#[allow(dead_code, reason = "the generator reads more of a table than the tests do")]
+#[allow(
+    dead_code,
+    reason = "the generator reads more of a table than the tests do"
+)]
 #[path = "../../build/schema.rs"]
 mod schema;
