@@ -1,1 +1,242 @@
-//! indexed_db
+//! Storage in a database of the browser.
+//!
+//! One IndexedDB database per broker, with one object store for each of [`Store::ALL`] and one for
+//! the fence. Keys are binary keys outside of the values, values are `Uint8Array`s.
+//!
+//! [`Store::ALL`]: super::Store::ALL
+
+mod connection;
+mod failure;
+mod read;
+mod value;
+mod write;
+
+pub use connection::delete_database;
+
+use super::{Durability, Entry, Fence, KeyRange, Storage, StorageError, WriteBatch};
+use connection::{Connection, Loss};
+use failure::Failure;
+use futures_util::lock::Mutex;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// How often one call opens the database anew after its connection was lost. WebKit loses them
+/// when a page comes back from the background, and every use of a lost handle fails for ever.
+pub const REOPENS_MAX: u32 = 3;
+
+/// How long a transaction, or opening the database, may take until it counts as lost.
+pub const TRANSACTION_MS_MAX: u32 = 10_000;
+
+/// A database of the browser. Clones are the same owner.
+///
+/// A connection that is lost is opened anew by the next call. A database that was deleted is not
+/// created anew under its owner: every call answers [`StorageError::Deleted`] from then on. One
+/// that another context wants to upgrade is given up: [`StorageError::Closed`].
+#[derive(Clone)]
+pub struct IndexedDbStorage {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    state: RefCell<State>,
+    /// Held while the database is opened anew, so that two calls do not do that side by side.
+    connecting: Mutex<()>,
+    /// The newest fence of this owner.
+    fence: Cell<Fence>,
+}
+
+enum State {
+    Unopened,
+    Connected(Rc<Connection>),
+    Lost,
+    Deleted,
+    Closed,
+}
+
+impl IndexedDbStorage {
+    /// The database with this name, which [`Storage::open`] creates if there is none.
+    pub fn new(name: impl Into<String>) -> IndexedDbStorage {
+        IndexedDbStorage {
+            inner: Rc::new(Inner {
+                name: name.into(),
+                state: RefCell::new(State::Unopened),
+                connecting: Mutex::new(()),
+                fence: Cell::default(),
+            }),
+        }
+    }
+
+    /// Runs `operation` on a connection; again on a new one if that was lost before it had any
+    /// effect.
+    async fn run<T>(
+        &self,
+        operation: impl AsyncFn(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, StorageError> {
+        let mut last = String::new();
+        for _ in 0..=REOPENS_MAX {
+            let connection = match self.connection().await {
+                Ok(connection) => connection,
+                Err(Failure::Storage(error)) => return Err(error),
+                Err(Failure::Lost(why) | Failure::Unknown(why)) => {
+                    last = why;
+                    continue;
+                }
+            };
+            match operation(&connection).await {
+                Ok(done) => return Ok(done),
+                Err(Failure::Storage(error)) => {
+                    if error == StorageError::Deleted {
+                        self.inner.state.replace(State::Deleted);
+                    }
+                    return Err(error);
+                }
+                Err(Failure::Lost(why)) => {
+                    self.lose(&connection);
+                    last = why;
+                }
+                Err(Failure::Unknown(why)) => {
+                    self.lose(&connection);
+                    // Settling would find no fence: what was asked for is gone either way.
+                    self.connected()?;
+                    return Err(StorageError::Unknown(why));
+                }
+            }
+        }
+        Err(StorageError::Failed(last))
+    }
+
+    /// The connection, opened anew if the last one was lost.
+    async fn connection(&self) -> Result<Rc<Connection>, Failure> {
+        if let Some(connection) = self.connected()? {
+            return Ok(connection);
+        }
+        let _alone = self.inner.connecting.lock().await;
+        if let Some(connection) = self.connected()? {
+            return Ok(connection);
+        }
+        let create = matches!(*self.inner.state.borrow(), State::Unopened);
+        let opened = async {
+            let connection = Connection::open(&self.inner.name, create).await?;
+            if !create {
+                // Somebody may have deleted the database and begun a new one of the same name.
+                let found = read::fence(connection.database()).await?;
+                let last = self.inner.fence.get();
+                if found.epoch < last.epoch || found.commit_seq < last.commit_seq {
+                    return Err(Failure::Storage(StorageError::Deleted));
+                }
+            }
+            Ok(connection)
+        };
+        match opened.await {
+            Ok(connection) => {
+                let connection = Rc::new(connection);
+                if let State::Closed = *self.inner.state.borrow() {
+                    return Err(Failure::Storage(StorageError::Closed));
+                }
+                let state = State::Connected(connection.clone());
+                self.inner.state.replace(state);
+                Ok(connection)
+            }
+            Err(failure) => {
+                if let Failure::Storage(StorageError::Deleted) = failure {
+                    self.inner.state.replace(State::Deleted);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// The connection if there is one that is not known to be lost.
+    fn connected(&self) -> Result<Option<Rc<Connection>>, StorageError> {
+        let mut state = self.inner.state.borrow_mut();
+        if let State::Connected(connection) = &*state {
+            match connection.loss() {
+                None => return Ok(Some(connection.clone())),
+                Some(Loss::Died) => *state = State::Lost,
+                Some(Loss::Upgrade) => *state = State::Closed,
+                Some(Loss::Deleted) => *state = State::Deleted,
+            }
+        }
+        match &*state {
+            State::Deleted => Err(StorageError::Deleted),
+            State::Closed => Err(StorageError::Closed),
+            State::Unopened | State::Lost | State::Connected(_) => Ok(None),
+        }
+    }
+
+    /// Gives up `connection`, unless a newer one is in use already.
+    fn lose(&self, connection: &Rc<Connection>) {
+        connection.close();
+        let mut state = self.inner.state.borrow_mut();
+        if let State::Connected(current) = &*state
+            && Rc::ptr_eq(current, connection)
+            && connection.loss().is_none()
+        {
+            *state = State::Lost;
+        }
+    }
+
+    /// That [`Storage::open`] was called.
+    fn opened(&self) -> Result<(), StorageError> {
+        match *self.inner.state.borrow() {
+            State::Unopened => Err(StorageError::Closed),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Storage for IndexedDbStorage {
+    async fn open(&self) -> Result<Fence, StorageError> {
+        let raise = async |connection: &Connection| {
+            let raised = write::write(connection.database(), Vec::new(), Durability::Relaxed, {
+                |found| Ok(found.unwrap_or_default().opened())
+            });
+            match raised.await {
+                // Raising the epoch once more does no harm.
+                Err(Failure::Unknown(why)) => Err(Failure::Lost(why)),
+                known => known,
+            }
+        };
+        let fence = self.run(raise).await?;
+        self.inner.fence.set(fence);
+        Ok(fence)
+    }
+
+    async fn commit(&self, fence: Fence, batch: &WriteBatch) -> Result<Fence, StorageError> {
+        self.opened()?;
+        let commit = async |connection: &Connection| {
+            let steps = write::steps(batch)?;
+            let check = move |found| match found {
+                Some(found) if found == fence => Ok(fence.committed()),
+                Some(found) => Err(StorageError::Fenced { found }),
+                None => Err(StorageError::Deleted),
+            };
+            write::write(connection.database(), steps, batch.durability, check).await
+        };
+        let committed = self.run(commit).await?;
+        self.inner.fence.set(committed);
+        Ok(committed)
+    }
+
+    async fn fence(&self) -> Result<Fence, StorageError> {
+        self.opened()?;
+        self.run(async |connection: &Connection| read::fence(connection.database()).await)
+            .await
+    }
+
+    async fn read(&self, range: &KeyRange, bytes_max: usize) -> Result<Vec<Entry>, StorageError> {
+        self.opened()?;
+        let read = async |connection: &Connection| {
+            read::entries(connection.database(), range, bytes_max).await
+        };
+        self.run(read).await
+    }
+
+    async fn close(&self) {
+        let before = self.inner.state.replace(State::Closed);
+        if let State::Connected(connection) = before {
+            connection.close();
+        }
+    }
+}
