@@ -2,6 +2,7 @@
 //!
 //! `npm test` runs it in Chromium, Firefox and WebKitGTK.
 #![cfg(target_family = "wasm")]
+#![allow(clippy::disallowed_types, reason = "the tests are at the edge")]
 
 mod storage;
 

@@ -513,8 +513,8 @@ impl Drop for Patch {
 
 /// Evaluates `code`, which returns a promise, and waits for that.
 async fn run(code: &str) -> Result<JsValue, JsValue> {
-    let promise = eval(code)?;
-    JsFuture::from(promise.unchecked_into()).await
+    let promise: js_sys::Promise = eval(code)?.unchecked_into();
+    JsFuture::from(promise).await
 }
 
 /// The name of a database that does not exist.
