@@ -447,7 +447,7 @@ impl MetadataImage {
     }
 
     /// What changes when `next` takes the place of this image.
-    fn difference(&self, next: &MetadataImage) -> Vec<Change> {
+    pub(super) fn difference(&self, next: &MetadataImage) -> Vec<Change> {
         let mut changes = Vec::new();
         let ids = self.brokers.keys().chain(next.brokers.keys().filter(|id| {
             // Those of both were seen already.

@@ -5,12 +5,18 @@
 //! controller instead of a quorum.
 
 pub mod configs;
+mod error_response;
+mod follower;
 mod image;
+mod producer_ids;
 mod records;
 
+pub use error_response::error_response;
+pub use follower::{FollowerEvent, MetadataFollower, Registration};
 pub use image::{
     BrokerImage, Change, Endpoint, ImageError, MetadataImage, NO_LEADER, PartitionImage, TopicImage,
 };
+pub use producer_ids::PRODUCER_ID_BLOCK_SIZE;
 pub use records::{MetadataError, decode_batch, encode_batch};
 
 use crate::protocol::Uuid;

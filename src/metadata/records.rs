@@ -1,6 +1,7 @@
 use super::image::ImageError;
 use crate::protocol::{
-    DecodeError, EncodeError, MetadataRecord, decode_metadata_record, encode_metadata_record,
+    DecodeError, EncodeError, ErrorCode, MetadataRecord, decode_metadata_record,
+    encode_metadata_record,
 };
 use crate::record::{BatchBuilder, BatchFields, Compression, RecordError, records as records_of};
 use bytes::Bytes;
@@ -46,18 +47,26 @@ fn version(record: &MetadataRecord) -> i16 {
 pub enum MetadataError {
     /// A batch is damaged.
     Batch(RecordError),
-    /// A record is not one of the metadata's.
+    /// A record, or an answer of the controller, cannot be read.
     Record(DecodeError),
     /// A record contradicts those before it.
     Image(ImageError),
+    /// The controller answers something that was not asked.
+    UnexpectedReply,
+    /// The controller does not let this broker into the cluster; the code says why.
+    RegistrationRefused(ErrorCode),
 }
 
 impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Batch(error) => write!(f, "a batch of the metadata log: {error}"),
-            Self::Record(error) => write!(f, "a record of the metadata log: {error}"),
+            Self::Record(error) => write!(f, "a message about metadata: {error}"),
             Self::Image(error) => write!(f, "the metadata log: {error}"),
+            Self::RegistrationRefused(error) => {
+                write!(f, "the controller refused the registration: {error}")
+            }
+            Self::UnexpectedReply => f.write_str("the controller answered what was not asked"),
         }
     }
 }
