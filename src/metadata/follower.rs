@@ -278,6 +278,7 @@ impl MetadataFollower {
         self.hold(FollowerEvent::Registered {
             broker_epoch: response.broker_epoch,
         });
+        Ok(())
     }
 
     fn allocated(
