@@ -45,8 +45,9 @@ pub enum Compression {
     Snappy,
     /// LZ4 frames of independent blocks of 64 KiB, the only kind that Kafka's Java client reads.
     Lz4,
-    /// Zstandard (KIP-110), written at about level 1 of the reference implementation, where Kafka
-    /// takes 3: ruzstd has no other level.
+    /// Zstandard (KIP-110), written at ruzstd's only level, about 1 of the reference
+    /// implementation, where Kafka takes 3: 1 MB of JSON becomes 254 KB instead of 209 (gzip: 189).
+    /// It inflates as fast as gzip and compresses twice as fast (`benches/record`).
     Zstd,
 }
 

@@ -1,4 +1,9 @@
 //! CRC-32C (Castagnoli), the checksum of a record batch.
+//!
+//! Own code, since wasm has no instruction for it and so every way looks tables up: in wasm
+//! (`node benches/record/bench.mjs`, Node 20 on x86-64, best of five) 1 MB takes this 2.2 GB/s,
+//! crate crc32c 0.6 1.9 GB/s and crc-fast 1.10 2.2 GB/s, but the crates bring their tables along
+//! and make the module 8 and 16 KB larger after brotli.
 
 use std::sync::LazyLock;
 
@@ -10,7 +15,7 @@ const STRIDE: usize = 16;
 
 /// `TABLES[n][b]` is the effect of byte `b` with `n` more bytes behind it.
 ///
-/// Computed at the first use: 16 KiB of noise would not compress in the npm package.
+/// Computed at the first use: 16 KiB of noise would not compress.
 static TABLES: LazyLock<Box<[[u32; 256]; STRIDE]>> = LazyLock::new(|| {
     let mut tables = Box::new([[0; 256]; STRIDE]);
     for byte in 0..256 {

@@ -1,7 +1,5 @@
 //! Tests that need more than one file of the room.
 
-#![allow(clippy::unwrap_used)]
-
 mod batches;
 mod codecs;
 mod kafka;
