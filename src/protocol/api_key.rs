@@ -47,14 +47,15 @@ macro_rules! api_keys {
     };
 }
 
-// The ranges are those of Apache Kafka 4.3.1, with these differences:
-// - Produce ends at 11 and TxnOffsetCommit, AddOffsetsToTxn and EndTxn at 4: beyond lie
-//   transactions of version 2 (KIP-890), which a client uses only when the feature is finalized,
-//   and topic ids in Produce (KIP-516).
-// - AddPartitionsToTxn ends at 3: 4 is the batch that brokers send (KIP-890).
-// - OffsetCommit and OffsetFetch end at 9: 10 names topics by id only (KIP-848).
-// - Produce begins at 0, as in Kafka (KAFKA-18659): librdkafka offers compression only where
-//   Produce 0 is offered. Versions 0 to 2 are refused all the same, as in Kafka.
+// The ranges are those of Apache Kafka 4.3.1 (tests/protocol/recorded.rs compares), but for
+// - Produce 12, AddPartitionsToTxn 4 and 5, EndTxn 5, TxnOffsetCommit 5: transactions of version 2
+//   (KIP-890), and the batch that brokers send,
+// - Produce 13, OffsetCommit 10, OffsetFetch 10: topics by id alone (KIP-516, KIP-848),
+// - Fetch 18: what a follower knows of the high watermark (KIP-1166),
+// - ListOffsets 10 and 11: timestamps of tiered storage (KIP-1005, KIP-1023),
+// - Metadata 13: the error that asks a client to bootstrap again (KIP-1102).
+// Produce begins at 0 because librdkafka offers compression only where Produce 0 is offered
+// (KAFKA-18659); versions 0 to 2 are refused all the same, as in Kafka.
 // KafkaJS looks at the maximum alone, so no minimum may exceed what it can send.
 api_keys! {
     0  Produce                 0..=11 Broker
@@ -133,5 +134,70 @@ impl ApiKey {
             _ if self.is_flexible(version) => 1,
             _ => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_keys_belong_together() {
+        for &api_key in ApiKey::ALL {
+            assert_eq!(ApiKey::from_code(api_key.code()), Some(api_key));
+        }
+        assert_eq!(ApiKey::from_code(17), None);
+        assert_eq!(ApiKey::from_code(-1), None);
+    }
+
+    #[test]
+    fn kafkajs_finds_a_version_that_it_can_send() {
+        // KafkaJS 2.2.4, src/protocol/requests.
+        let versions_max = [
+            (ApiKey::Produce, 7),
+            (ApiKey::Fetch, 11),
+            (ApiKey::ListOffsets, 3),
+            (ApiKey::Metadata, 6),
+            (ApiKey::OffsetCommit, 5),
+            (ApiKey::OffsetFetch, 4),
+            (ApiKey::FindCoordinator, 2),
+            (ApiKey::JoinGroup, 5),
+            (ApiKey::Heartbeat, 3),
+            (ApiKey::LeaveGroup, 3),
+            (ApiKey::SyncGroup, 3),
+            (ApiKey::DescribeGroups, 2),
+            (ApiKey::ListGroups, 2),
+            (ApiKey::ApiVersions, 2),
+            (ApiKey::CreateTopics, 3),
+            (ApiKey::DeleteTopics, 1),
+            (ApiKey::DeleteRecords, 1),
+            (ApiKey::InitProducerId, 1),
+            (ApiKey::AddPartitionsToTxn, 1),
+            (ApiKey::AddOffsetsToTxn, 1),
+            (ApiKey::EndTxn, 1),
+            (ApiKey::TxnOffsetCommit, 1),
+            (ApiKey::DescribeConfigs, 2),
+            (ApiKey::AlterConfigs, 1),
+            (ApiKey::CreatePartitions, 1),
+            (ApiKey::DeleteGroups, 1),
+        ];
+        for (api_key, version) in versions_max {
+            assert!(
+                api_key.versions().contains(version),
+                "{api_key:?} {version}"
+            );
+        }
+    }
+
+    #[test]
+    fn headers_are_new_in_flexible_versions_but_for_the_response_to_api_versions() {
+        assert_eq!(ApiKey::Metadata.request_header_version(8), 1);
+        assert_eq!(ApiKey::Metadata.request_header_version(9), 2);
+        assert_eq!(ApiKey::Metadata.response_header_version(8), 0);
+        assert_eq!(ApiKey::Metadata.response_header_version(9), 1);
+        assert_eq!(ApiKey::ApiVersions.request_header_version(3), 2);
+        assert_eq!(ApiKey::ApiVersions.response_header_version(3), 0);
+        assert_eq!(ApiKey::OffsetDelete.request_header_version(0), 1);
+        assert_eq!(ApiKey::OffsetDelete.response_header_version(0), 0);
     }
 }

@@ -17,6 +17,11 @@ pub enum DecodeError {
         /// What was read.
         length: i64,
     },
+    /// A string beyond 32,767 bytes, which Kafka allows in no version.
+    StringTooLong {
+        /// What was read.
+        length: i64,
+    },
     /// Null where this version has none.
     UnexpectedNull,
     /// A string that is not UTF-8.
@@ -54,6 +59,7 @@ impl fmt::Display for DecodeError {
                 write!(f, "{needed} bytes are needed, {remaining} remain")
             }
             Self::NegativeLength { length } => write!(f, "the length {length} is negative"),
+            Self::StringTooLong { length } => write!(f, "a string has {length} bytes"),
             Self::UnexpectedNull => write!(f, "a field that cannot be null is null"),
             Self::InvalidUtf8 => write!(f, "a string is not UTF-8"),
             Self::VarintTooLong => write!(f, "an unsigned varint is longer than 32 bits"),

@@ -211,3 +211,35 @@ error_codes! {
     132 StreamsTopologyFenced STREAMS_TOPOLOGY_FENCED fatal "the epoch of the topology is old"
     133 ShareSessionLimitReached SHARE_SESSION_LIMIT_REACHED retriable "there are too many share sessions"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_codes_belong_together() {
+        let numbers = ErrorCode::ALL.iter().map(|error| error.code());
+        assert!(numbers.eq(-1..=133));
+        for &error in ErrorCode::ALL {
+            assert_eq!(ErrorCode::from_code(error.code()), error);
+        }
+        assert_eq!(ErrorCode::from_code(134), ErrorCode::UnknownServerError);
+    }
+
+    #[test]
+    fn some_are_retriable() {
+        assert!(ErrorCode::NotLeaderOrFollower.retriable());
+        assert!(ErrorCode::KafkaStorageError.retriable());
+        assert!(!ErrorCode::RebalanceInProgress.retriable());
+        assert!(!ErrorCode::None.retriable());
+    }
+
+    #[test]
+    fn a_name_is_kafkas() {
+        assert_eq!(
+            ErrorCode::UnknownTopicOrPartition.name(),
+            "UNKNOWN_TOPIC_OR_PARTITION"
+        );
+        assert_eq!(ErrorCode::UnknownTopicOrPartition.code(), 3);
+    }
+}

@@ -336,3 +336,141 @@ fn put_null_length(out: &mut BytesMut, flexible: bool) {
 fn length_of(len: usize) -> Result<i32, EncodeError> {
     i32::try_from(len).map_err(|_| EncodeError::TooLong { len })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::messages::fetch_request::FetchRequest;
+    use crate::protocol::messages::heartbeat_request::HeartbeatRequest;
+    use crate::protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+
+    fn encode<M: Message>(message: &M, version: i16) -> Result<Bytes, EncodeError> {
+        let mut out = BytesMut::new();
+        message.encode(version, &mut out).map(|()| out.freeze())
+    }
+
+    #[test]
+    fn a_field_that_the_version_does_not_have_is_an_error_unless_it_may_be_ignored() {
+        let static_member = HeartbeatRequest {
+            group_instance_id: Some("i".to_string()),
+            ..Default::default()
+        };
+        assert_eq!(
+            encode(&static_member, 2),
+            Err(EncodeError::FieldNotInVersion {
+                message: "HeartbeatRequest",
+                field: "group_instance_id",
+                version: 2
+            })
+        );
+        assert!(encode(&static_member, 3).is_ok());
+
+        let ignorable = FetchRequest {
+            rack_id: "r".to_string(),
+            ..Default::default()
+        };
+        assert_eq!(encode(&ignorable, 10), encode(&FetchRequest::default(), 10));
+    }
+
+    #[test]
+    fn null_that_the_version_does_not_have_is_an_error() {
+        let all_topics = MetadataRequest {
+            topics: None,
+            ..Default::default()
+        };
+        assert_eq!(
+            encode(&all_topics, 0),
+            Err(EncodeError::NullNotInVersion {
+                message: "MetadataRequest",
+                field: "topics",
+                version: 0
+            })
+        );
+        assert!(encode(&all_topics, 1).is_ok());
+    }
+
+    #[test]
+    fn a_version_that_the_table_does_not_have_is_an_error() {
+        let request = FetchRequest::default();
+        let unsupported = |version| EncodeError::UnsupportedVersion {
+            message: "FetchRequest",
+            version,
+        };
+        assert_eq!(encode(&request, 3), Err(unsupported(3)));
+        assert_eq!(encode(&request, 19), Err(unsupported(19)));
+    }
+
+    #[test]
+    fn tagged_fields_that_nobody_knows_are_kept_in_the_order_of_their_tags() {
+        let tags = vec![
+            (9, Bytes::from_static(b"nine")),
+            (3, Bytes::from_static(b"three")),
+        ];
+        let request = MetadataRequest {
+            unknown_tagged_fields: tags,
+            ..Default::default()
+        };
+        let bytes = encode(&request, 9).unwrap();
+        let decoded = MetadataRequest::decode(9, &mut Reader::new(bytes.clone())).unwrap();
+        assert_eq!(
+            decoded.unknown_tagged_fields,
+            [
+                (3, Bytes::from_static(b"three")),
+                (9, Bytes::from_static(b"nine"))
+            ]
+        );
+        assert_eq!(encode(&decoded, 9), Ok(bytes));
+        assert_eq!(
+            encode(&decoded, 8),
+            Err(EncodeError::TaggedFieldsNotInVersion {
+                message: "MetadataRequest",
+                version: 8
+            })
+        );
+    }
+
+    #[test]
+    fn a_tag_that_is_there_twice_is_an_error() {
+        let tags = vec![(3, Bytes::new()), (3, Bytes::new())];
+        let request = MetadataRequest {
+            unknown_tagged_fields: tags,
+            ..Default::default()
+        };
+        assert_eq!(
+            encode(&request, 9),
+            Err(EncodeError::DuplicateTag { tag: 3 })
+        );
+    }
+
+    #[test]
+    fn a_string_beyond_its_length_field_is_an_error() {
+        let topic = MetadataRequestTopic {
+            name: Some("x".repeat(32_768)),
+            ..Default::default()
+        };
+        let request = MetadataRequest {
+            topics: Some(vec![topic]),
+            ..Default::default()
+        };
+        for version in [1, 9] {
+            assert_eq!(
+                encode(&request, version),
+                Err(EncodeError::TooLong { len: 32_768 })
+            );
+        }
+    }
+
+    #[test]
+    fn a_view_has_the_fields_of_the_version() {
+        let request = MetadataRequest {
+            topics: None,
+            ..Default::default()
+        };
+        let view = |version| Message::view(&request, version).to_string();
+        assert_eq!(view(1), r#"{"topics":null}"#);
+        assert_eq!(
+            view(4),
+            r#"{"topics":null,"allow_auto_topic_creation":true}"#
+        );
+    }
+}

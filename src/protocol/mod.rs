@@ -5,6 +5,7 @@
 //! from them, which are the modules of [`messages`].
 
 mod api_key;
+mod consumer_protocol;
 mod error;
 mod error_code;
 mod frame;
@@ -15,9 +16,12 @@ mod uuid;
 mod view;
 
 pub use api_key::{ApiKey, Listener};
+pub use consumer_protocol::{decode_consumer_protocol, encode_consumer_protocol};
 pub use error::{DecodeError, EncodeError};
 pub use error_code::ErrorCode;
-pub use frame::{RequestError, decode_request, decode_response, encode_request, encode_response};
+pub use frame::{
+    FRAME_BYTES_MAX, RequestError, decode_request, decode_response, encode_request, encode_response,
+};
 pub use internal_record::{
     CoordinatorKey, coordinator_record_type, decode_coordinator_key, decode_coordinator_value,
     decode_metadata_record, encode_coordinator_key, encode_coordinator_value,

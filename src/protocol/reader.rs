@@ -112,13 +112,17 @@ impl Reader {
         self.checked_length(length)
     }
 
-    /// The length of a string: INT16, or one more than it as an UNSIGNED_VARINT.
+    /// The length of a string: INT16, or one more than it as an UNSIGNED_VARINT, which may not be
+    /// larger for that.
     pub fn string_length(&mut self, flexible: bool) -> Result<Option<usize>, DecodeError> {
         let length = if flexible {
             i64::from(self.unsigned_varint()?) - 1
         } else {
             i64::from(self.i16()?)
         };
+        if length > i64::from(i16::MAX) {
+            return Err(DecodeError::StringTooLong { length });
+        }
         self.checked_length(length)
     }
 

@@ -201,3 +201,13 @@ fn a_string_that_is_not_utf8_is_an_error() {
     let error = DecodeError::InvalidUtf8;
     assert_eq!(decode_request(frame), Err(RequestError::Malformed(error)));
 }
+
+#[test]
+fn a_string_that_is_longer_than_kafka_allows_is_an_error() {
+    // FindCoordinator 3, the first flexible one: a length of 32,768, plus one.
+    let mut body = vec![0x81, 0x80, 0x02];
+    body.extend([b'x'; 32_768]);
+    let frame = request_frame(ApiKey::FindCoordinator, 3, &body).freeze();
+    let error = DecodeError::StringTooLong { length: 32_768 };
+    assert_eq!(decode_request(frame), Err(RequestError::Malformed(error)));
+}

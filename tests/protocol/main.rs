@@ -7,6 +7,7 @@
 mod bounds;
 mod oracle;
 mod random_message;
+mod recorded;
 #[allow(
     dead_code,
     reason = "the generator reads more of a table than the tests do"

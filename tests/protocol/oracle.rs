@@ -154,7 +154,6 @@ fn we_read(message: &schema::Message, version: i16, bytes: Bytes) -> Read {
                 response_header::ResponseHeader
                 consumer_protocol_subscription::ConsumerProtocolSubscription
                 consumer_protocol_assignment::ConsumerProtocolAssignment
-                end_txn_marker::EndTxnMarker
                 offset_commit_key::OffsetCommitKey
                 offset_commit_value::OffsetCommitValue
                 group_metadata_key::GroupMetadataKey
@@ -220,7 +219,6 @@ fn they_read(message: &schema::Message, version: i16, bytes: Bytes) -> Option<Re
         (_, "ConsumerProtocolAssignment") => {
             return read::<theirs::ConsumerProtocolAssignment>(version, bytes);
         }
-        (_, "EndTxnMarker") => return read::<theirs::EndTxnMarker>(version, bytes),
         _ => return None,
     };
     assert!(!input.has_remaining());
