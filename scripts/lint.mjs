@@ -11,7 +11,11 @@ const WASM = ["--target", "wasm32-unknown-unknown"];
 const checks = [
   ["rustfmt", "cargo", ["fmt", "--check"]],
   ["clippy", "cargo", ["clippy", "--all-targets", "--features", "sim", "--", "-D", "warnings"]],
-  ["clippy, wasm32", "cargo", ["clippy", ...WASM, "--lib", "--", "-D", "warnings"]],
+  [
+    "clippy, wasm32",
+    "cargo",
+    ["clippy", ...WASM, "--lib", "--test", "browser", "--", "-D", "warnings"],
+  ],
   ["rustdoc", "cargo", ["doc", "--no-deps", "--features", "sim"], { RUSTDOCFLAGS: "-D warnings" }],
   ["types of js/", npmBin("tsc"), ["-p", "js", "--noEmit"]],
   ["types of www/", npmBin("tsc"), ["-p", "www"]],

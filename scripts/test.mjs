@@ -54,7 +54,7 @@ async function e2e() {
   const { code, output } = await run(npmBin("playwright"), ["test"]);
   const number = (/** @type {string} */ word) =>
     Number(new RegExp(`^ +(\\d+) ${word}`, "m").exec(output)?.[1] ?? 0);
-  const failed = number("failed") + number("flaky") + number("did not run");
+  const failed = number("failed") + number("flaky") + number("skipped") + number("did not run");
   return count(code, number("passed"), failed);
 }
 
@@ -71,7 +71,7 @@ async function nodeTests(folder) {
   const { code, output } = await run(process.execPath, [...flags, ...files]);
   const number = (/** @type {string} */ word) =>
     Number(new RegExp(`^\\S+ ${word} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
-  return count(code, number("pass"), number("fail") + number("cancelled"));
+  return count(code, number("pass"), number("fail") + number("cancelled") + number("skipped"));
 }
 
 /**
@@ -82,13 +82,18 @@ function npmRun(script, ...args) {
   return run("npm", ["run", "--silent", script, "--", ...args]);
 }
 
-/** @param {{ code: number, output: string }} result of a `cargo test` */
+/**
+ * An ignored test counts as failed: nothing shows that it would pass.
+ *
+ * @param {{ code: number, output: string }} result of a `cargo test`
+ */
 function cargoCount({ code, output }) {
   let passed = 0;
   let failed = 0;
-  for (const line of output.matchAll(/^test result: .*? (\d+) passed; (\d+) failed/gm)) {
+  const summary = /^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored/gm;
+  for (const line of output.matchAll(summary)) {
     passed += Number(line[1]);
-    failed += Number(line[2]);
+    failed += Number(line[2]) + Number(line[3]);
   }
   return count(code, passed, failed);
 }
