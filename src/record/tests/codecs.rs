@@ -69,6 +69,22 @@ fn a_bomb_is_refused_at_the_limit() {
 }
 
 #[test]
+fn a_refused_bomb_takes_little_memory() {
+    let zeros = vec![0; 8 << 20];
+    for codec in CODECS {
+        let bomb = compressed(codec, &zeros);
+        let used = allocation_counter::measure(|| {
+            assert_eq!(codec.decompress(&bomb, 1 << 20), Err(RecordError::TooLarge));
+        });
+        assert!(
+            used.bytes_max < 4 << 20,
+            "{codec:?} takes {} bytes",
+            used.bytes_max
+        );
+    }
+}
+
+#[test]
 fn many_small_members_cannot_pass_the_limit_together() {
     for codec in [Compression::Gzip, Compression::Zstd] {
         let one = compressed(codec, &[0; 1000]);

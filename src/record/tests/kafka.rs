@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn fixture(name: &str) -> PathBuf {
@@ -200,4 +202,23 @@ fn what_is_written_here_has_been_read_by_kafka() {
         unread, [""; 0],
         "Kafka has not read these: run tests/fixtures/records/make"
     );
+}
+
+proptest! {
+    /// Kafka's encoders use more of each format than ours do.
+    #[test]
+    fn damaged_batches_of_kafka_do_no_harm(
+        codec in 1..5u8,
+        flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let codec = Compression::from_id(codec).unwrap();
+        let mut damaged = read_batch(&format!("kafka-{}", codec.name())).to_vec();
+        for (index, byte) in flips {
+            let index = BATCH_OVERHEAD + index.index(damaged.len() - BATCH_OVERHEAD);
+            damaged[index] = byte;
+        }
+        if let Ok(records) = decode(&damaged.into()) {
+            prop_assert_eq!(records.len(), 4);
+        }
+    }
 }
