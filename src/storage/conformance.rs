@@ -4,6 +4,7 @@
 //! owner of it, and panics where the contract is broken.
 //! [`storage_conformance_tests!`](crate::storage_conformance_tests) runs them all.
 
+use super::medium::Medium;
 use super::settle::{Settled, settle};
 use super::{Durability, Entry, Fence, KeyRange, Storage, StorageError, Store, WriteBatch};
 use bytes::Bytes;
@@ -49,6 +50,7 @@ macro_rules! storage_conformance_tests {
         $test! { a_closed_storage_says_so }
         $test! { closing_leaves_other_owners_alone }
         $test! { a_lost_answer_is_settled_by_the_fence }
+        $test! { any_batches_do_what_they_do_to_the_model }
     };
 }
 
@@ -160,7 +162,7 @@ pub async fn a_range_that_ends_before_it_starts_is_empty<S: Storage>(owner: impl
     assert_eq!(keys(&storage, &KeyRange::all(STORE)).await.len(), 3);
 }
 
-/// The entries that are read have values of at most `bytes_max` together, and are all that do.
+/// The entries that are read have values of at most `bytes_max` together.
 pub async fn bytes_max_bounds_the_values<S: Storage>(owner: impl Fn() -> S) {
     let storage = owner();
     let mut batch = WriteBatch::default();
@@ -433,6 +435,73 @@ pub async fn a_lost_answer_is_settled_by_the_fence<S: Storage>(owner: impl Fn() 
     open(&owner()).await;
     assert_eq!(settle(sent, found(&storage).await), Settled::Fenced);
     assert_eq!(settle(after, found(&storage).await), Settled::Fenced);
+}
+
+/// Batches and reads that nobody thought of, the same ones in every run, against [`Medium`].
+pub async fn any_batches_do_what_they_do_to_the_model<S: Storage>(owner: impl Fn() -> S) {
+    const BATCHES: usize = 60;
+    const READS_PER_BATCH: usize = 4;
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut model = Medium::new(None);
+    let storage = owner();
+    let mut fence = open(&storage).await;
+    assert_eq!(model.open(), fence);
+    for _ in 0..BATCHES {
+        let mut batch = WriteBatch::default();
+        for _ in 0..random.below(2) {
+            batch.delete(random.range());
+        }
+        for _ in 0..random.below(12) {
+            let (key, len) = (random.key(), random.below(300));
+            batch.put(random.store(), key, vec![len as u8; len].into());
+        }
+        let committed = model.commit(fence, &batch);
+        fence = commit(&storage, fence, batch).await;
+        assert_eq!(committed, Ok(fence));
+        for _ in 0..READS_PER_BATCH {
+            let (range, bytes_max) = (random.range(), random.below(3_000));
+            assert_eq!(
+                storage.read(&range, bytes_max).await,
+                Ok(model.read(&range, bytes_max)),
+                "{range:?}, {bytes_max} bytes"
+            );
+        }
+    }
+}
+
+/// Marsaglia's xorshift: enough to vary a test.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+
+    fn store(&mut self) -> Store {
+        [Store::Head, Store::Segment][self.below(2)]
+    }
+
+    fn key(&mut self) -> Vec<u8> {
+        let len = self.below(4);
+        let byte = |_| [0, 1, 0x7f, 0x80, 0xff][self.below(5)];
+        (0..len).map(byte).collect()
+    }
+
+    fn range(&mut self) -> KeyRange {
+        let (store, key) = (self.store(), self.key());
+        match self.below(4) {
+            0 => KeyRange::prefix(store, &key),
+            1 => KeyRange::one(store, &key),
+            _ => KeyRange {
+                store,
+                start: key,
+                end: (self.below(3) > 0).then(|| self.key()),
+            },
+        }
+    }
 }
 
 const NONE: [&[u8]; 0] = [];

@@ -28,8 +28,8 @@ pub trait Storage {
     /// Reads the stored fence, reopening a lost connection first.
     async fn fence(&self) -> Result<Fence, StorageError>;
 
-    /// Reads entries of `range` in ascending order of keys, as many as have values of at most
-    /// `bytes_max` bytes together; but one at least where the range has any.
+    /// Reads entries of `range` in ascending order of keys until their values add up to
+    /// `bytes_max`, and before they would exceed it; but one at least where the range has any.
     async fn read(&self, range: &KeyRange, bytes_max: usize) -> Result<Vec<Entry>, StorageError>;
 
     /// Ends the use of the store by this owner. Later calls answer [`StorageError::Closed`].

@@ -61,10 +61,11 @@ impl Medium {
         let mut entries = Vec::new();
         let mut bytes = 0;
         for (key, value) in self.rows(range) {
-            bytes += value.len();
-            if bytes > bytes_max && !entries.is_empty() {
+            let full = bytes >= bytes_max || bytes + value.len() > bytes_max;
+            if full && !entries.is_empty() {
                 break;
             }
+            bytes += value.len();
             entries.push(Entry {
                 key: key.clone(),
                 value: value.clone(),
@@ -99,5 +100,24 @@ impl Medium {
     fn bytes(&self) -> usize {
         let rows = self.stores.values().flatten();
         rows.map(|(key, value)| key.len() + value.len()).sum()
+    }
+}
+
+#[cfg(all(test, feature = "planted"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_fence_a_zombie_writes() {
+        planted::plant(Some(PlantedBug::NoFence));
+        let mut medium = Medium::new(None);
+        let stale = medium.open();
+        medium.open();
+        let mut batch = WriteBatch::default();
+        batch.put(Store::Head, b"zombie".to_vec(), Bytes::new());
+        let committed = medium.commit(stale, &batch);
+        planted::plant(None);
+        assert_eq!(committed, Ok(stale.committed()));
+        assert_eq!(medium.read(&KeyRange::all(Store::Head), 1).len(), 1);
     }
 }

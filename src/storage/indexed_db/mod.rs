@@ -97,9 +97,11 @@ impl IndexedDbStorage {
                 }
                 Err(Failure::Unknown(why)) => {
                     self.lose(&connection);
-                    // Settling would find no fence: what was asked for is gone either way.
-                    self.connected()?;
-                    return Err(StorageError::Unknown(why));
+                    return Err(match self.connected() {
+                        // Whatever became of it, it is gone.
+                        Err(StorageError::Deleted) => StorageError::Deleted,
+                        _ => StorageError::Unknown(why),
+                    });
                 }
             }
         }

@@ -53,14 +53,15 @@ pub(super) async fn entries(
             let page = page(&store, &bounds, rows).await?;
             let last_page = page.len() < rows;
             for entry in page {
-                bytes += entry.value.len();
-                if bytes > bytes_max && !entries.is_empty() {
+                let full = bytes >= bytes_max || bytes + entry.value.len() > bytes_max;
+                if full && !entries.is_empty() {
                     return Ok(entries);
                 }
+                bytes += entry.value.len();
                 entries.push(entry);
             }
             rest = match entries.last() {
-                Some(last) if !last_page && bytes <= bytes_max => rest_to_js(range, &last.key)?,
+                Some(last) if !last_page && bytes < bytes_max => rest_to_js(range, &last.key)?,
                 _ => None,
             };
             // As many as will fit if they are as large as the ones before them.
