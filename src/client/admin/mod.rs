@@ -1,0 +1,5 @@
+//! Asks about the cluster and changes it.
+
+mod config;
+
+pub use config::*;

@@ -1,0 +1,629 @@
+//! Sends records to partitions.
+//!
+//! A send's records are divided among partitions when the topic's metadata are known. Then they
+//! wait in the accumulator; the sender takes one batch of a partition at a time to its leader, so
+//! that what happens to a batch never changes the order.
+
+mod accumulator;
+mod config;
+mod partitioner;
+mod sender;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use config::{
+    Acks, ProducerCommand, ProducerConfig, ProducerOutput, ProducerRecord, RecordMetadata,
+};
+pub use partitioner::partition_for_key;
+
+use super::cluster::{Answer, Cluster};
+use super::retry::Random;
+use super::{
+    ClientEffect, ClientEvent, CommandId, ErrorKind, KafkaError, PartitionMetadata, TopicPartition,
+};
+use crate::now::{Instant, Now};
+use crate::protocol::ErrorCode;
+use crate::record::Compression;
+use accumulator::{Accumulator, BatchSettings, record_size_bytes};
+use partitioner::Partitioner;
+use sender::{Outcome, Progress, Sender, Token};
+
+/// Sends that may be unanswered; one more fails with `BufferFull`.
+const SENDS_MAX: usize = 100_000;
+
+/// A Kafka producer. See the module.
+#[derive(Debug)]
+pub struct Producer {
+    config: ProducerConfig,
+    cluster: Cluster<Token>,
+    accumulator: Accumulator,
+    partitioner: Partitioner,
+    sender: Sender,
+    /// In the order of the commands: sends of one topic do not overtake each other.
+    waiting: VecDeque<WaitingSend>,
+    partitions_for: Vec<PartitionsFor>,
+    sends: BTreeMap<CommandId, Send>,
+    buffered_bytes: usize,
+    flushes: Vec<Flush>,
+    closing: Vec<CommandId>,
+    closed: bool,
+    outputs: Vec<ProducerOutput>,
+}
+
+/// A send whose topics are not known yet.
+#[derive(Debug)]
+struct WaitingSend {
+    id: CommandId,
+    topic_messages: Vec<(String, Vec<ProducerRecord>)>,
+    settings: BatchSettings,
+    wait: TopicWait,
+    deadline: Instant,
+}
+
+#[derive(Debug)]
+struct PartitionsFor {
+    id: CommandId,
+    topic: String,
+    wait: TopicWait,
+}
+
+/// How long a topic that does not exist is waited for: KafkaJS's retries.
+#[derive(Debug)]
+struct TopicWait {
+    give_up_at: Instant,
+    /// Metadata have been read for this wait, and not only for one before.
+    refreshed: bool,
+}
+
+#[derive(Debug)]
+struct Send {
+    size_bytes: usize,
+    /// Parts in batches that are not answered.
+    open_parts: usize,
+    partitions: BTreeMap<TopicPartition, RecordMetadata>,
+    error: Option<KafkaError>,
+}
+
+#[derive(Debug)]
+struct Flush {
+    id: CommandId,
+    sends: BTreeSet<CommandId>,
+}
+
+impl Producer {
+    /// A producer that has not connected yet. `seed` decides where round robins start and how
+    /// retries are spread.
+    pub fn new(config: ProducerConfig, seed: u64) -> Producer {
+        let mut random = Random::new(seed);
+        Producer {
+            cluster: Cluster::new(config.client.clone(), random.next_u64()),
+            accumulator: Accumulator::new(
+                config.linger_ms,
+                config.batch_size_bytes,
+                config.max_request_size_bytes,
+            ),
+            partitioner: Partitioner::new(Random::new(random.next_u64())),
+            sender: Sender::new(random),
+            config,
+            waiting: VecDeque::new(),
+            partitions_for: Vec::new(),
+            sends: BTreeMap::new(),
+            buffered_bytes: 0,
+            flushes: Vec::new(),
+            closing: Vec::new(),
+            closed: false,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Takes one event and collects what is to be done.
+    pub fn handle(
+        &mut self,
+        now: Now,
+        event: ClientEvent<ProducerCommand>,
+        effects: &mut Vec<ClientEffect<ProducerOutput>>,
+    ) {
+        let (command, gap_ms) = self.cluster.handle(now, event);
+        if gap_ms > 0 {
+            self.postpone_deadlines(gap_ms);
+        }
+        if let Some(command) = command {
+            self.command(now, command);
+        }
+        self.run(now);
+        effects.extend(self.outputs.drain(..).map(ClientEffect::Output));
+        let deadline = self.deadline(now);
+        self.cluster.finish(deadline, effects);
+    }
+
+    fn command(&mut self, now: Now, command: ProducerCommand) {
+        let closing = self.closed || !self.closing.is_empty();
+        let refusal = || KafkaError::raised(ErrorKind::Closed, "the producer is closed");
+        match command {
+            ProducerCommand::Connect { id } if closing => {
+                self.outputs.push(ProducerOutput::Connected {
+                    id,
+                    result: Err(refusal()),
+                });
+            }
+            ProducerCommand::Connect { id } => self.cluster.connect(now, id),
+            ProducerCommand::Send { id, .. } if closing => self.refuse(id, refusal()),
+            ProducerCommand::Send {
+                id,
+                topic_messages,
+                acks,
+                timeout_ms,
+                compression,
+            } => {
+                let settings = match self.settings(acks, timeout_ms, compression) {
+                    Ok(settings) => settings,
+                    Err(error) => return self.refuse(id, error),
+                };
+                self.send(now, id, topic_messages, settings);
+            }
+            ProducerCommand::PartitionsFor { id, .. } if closing => {
+                self.outputs.push(ProducerOutput::Partitions {
+                    id,
+                    result: Err(refusal()),
+                });
+            }
+            ProducerCommand::PartitionsFor { id, topic } => {
+                self.cluster.add_topic(now, &topic);
+                let wait = self.topic_wait(now);
+                self.partitions_for.push(PartitionsFor { id, topic, wait });
+            }
+            ProducerCommand::Flush { id } if self.closed => {
+                self.outputs.push(ProducerOutput::Flushed {
+                    id,
+                    result: Err(refusal()),
+                });
+            }
+            ProducerCommand::Flush { id } => {
+                let sends = self.sends.keys().copied();
+                let sends = sends
+                    .chain(self.waiting.iter().map(|send| send.id))
+                    .collect();
+                self.flushes.push(Flush { id, sends });
+            }
+            ProducerCommand::Close { id } if self.closed => {
+                self.outputs.push(ProducerOutput::Closed { id });
+            }
+            ProducerCommand::Close { id } => self.closing.push(id),
+        }
+    }
+
+    fn settings(
+        &self,
+        acks: Acks,
+        timeout_ms: i32,
+        compression: Compression,
+    ) -> Result<BatchSettings, KafkaError> {
+        let idempotent = match (self.config.idempotent, acks) {
+            (Some(true) | None, Acks::All) => true,
+            (Some(true), _) => {
+                let text = "an idempotent producer must wait for all in-sync replicas (acks=-1)";
+                return Err(KafkaError::raised(ErrorKind::InvalidArgument, text));
+            }
+            (None | Some(false), _) => false,
+        };
+        Ok(BatchSettings {
+            acks,
+            timeout_ms,
+            compression,
+            idempotent,
+        })
+    }
+
+    fn send(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        topic_messages: Vec<(String, Vec<ProducerRecord>)>,
+        settings: BatchSettings,
+    ) {
+        let mut size_bytes = 0;
+        for (topic, records) in &topic_messages {
+            if topic.is_empty() {
+                let error = KafkaError::raised(ErrorKind::InvalidArgument, "a topic has no name");
+                return self.refuse(id, error);
+            }
+            for record in records {
+                let size = record_size_bytes(now.wall, record);
+                if size > self.config.max_request_size_bytes {
+                    let most = self.config.max_request_size_bytes;
+                    let text = format!("a record takes {size} bytes, a request may take {most}");
+                    let mut error = KafkaError::raised(ErrorKind::TooLarge, text).of_topic(topic);
+                    error.partition = record.partition;
+                    return self.refuse(id, error);
+                }
+                size_bytes += size;
+            }
+        }
+        let unanswered = self.sends.len() + self.waiting.len();
+        if size_bytes
+            > self
+                .config
+                .buffer_memory_bytes
+                .saturating_sub(self.buffered_bytes)
+            || unanswered >= SENDS_MAX
+        {
+            let most = self.config.buffer_memory_bytes;
+            let text = format!(
+                "{unanswered} sends with {} bytes wait for their answers; the buffer holds \
+                 {SENDS_MAX} sends or {most} bytes",
+                self.buffered_bytes
+            );
+            return self.refuse(id, KafkaError::raised(ErrorKind::BufferFull, text));
+        }
+        self.buffered_bytes += size_bytes;
+        for (topic, _) in &topic_messages {
+            self.cluster.add_topic(now, topic);
+        }
+        let send = Send {
+            size_bytes,
+            open_parts: 0,
+            partitions: BTreeMap::new(),
+            error: None,
+        };
+        self.sends.insert(id, send);
+        self.waiting.push_back(WaitingSend {
+            id,
+            topic_messages,
+            settings,
+            wait: self.topic_wait(now),
+            deadline: now.monotonic + self.config.delivery_timeout_ms,
+        });
+    }
+
+    fn topic_wait(&self, now: Now) -> TopicWait {
+        let give_up_at = now.monotonic + self.config.client.retry.budget_ms();
+        TopicWait {
+            give_up_at,
+            refreshed: false,
+        }
+    }
+
+    fn refuse(&mut self, id: CommandId, error: KafkaError) {
+        let error = Some(error);
+        self.outputs.push(ProducerOutput::Sent {
+            id,
+            partitions: vec![],
+            error,
+        });
+    }
+
+    fn run(&mut self, now: Now) {
+        loop {
+            while let Some(answer) = self.cluster.next_answer(now) {
+                self.answered(now, answer);
+            }
+            self.admit(now);
+            self.answer_partitions_for(now);
+            let flushing = self.is_flushing();
+            let progress = self
+                .sender
+                .run(now, &mut self.accumulator, &mut self.cluster, flushing);
+            self.take(progress);
+            // Sending may have answered something at once: acks=0, or a broker that is unknown.
+            match self.cluster.next_answer(now) {
+                Some(answer) => self.answered(now, answer),
+                None => break,
+            }
+        }
+        self.answer_flushes();
+        if !self.closing.is_empty() && self.sends.is_empty() && !self.closed {
+            self.close();
+        }
+    }
+
+    fn answered(&mut self, now: Now, answer: Answer<Token>) {
+        match answer {
+            Answer::Metadata(result) => {
+                let waits = self.waiting.iter_mut().map(|send| &mut send.wait);
+                let waits =
+                    waits.chain(self.partitions_for.iter_mut().map(|asked| &mut asked.wait));
+                if result.is_ok() {
+                    waits.for_each(|wait| wait.refreshed = true);
+                }
+            }
+            Answer::Connected { id, result } => {
+                self.outputs.push(ProducerOutput::Connected { id, result });
+            }
+            Answer::Call { token, result } => {
+                let (accumulator, cluster) = (&mut self.accumulator, &mut self.cluster);
+                let progress = self
+                    .sender
+                    .answered(now, accumulator, cluster, token, result);
+                self.take(progress);
+            }
+        }
+    }
+
+    /// Divides waiting sends among the partitions of their topics, as far as these are known.
+    fn admit(&mut self, now: Now) {
+        let mut blocked: BTreeSet<String> = BTreeSet::new();
+        for mut send in std::mem::take(&mut self.waiting) {
+            let overtakes = send
+                .topic_messages
+                .iter()
+                .any(|(topic, _)| blocked.contains(topic));
+            let partitions = match overtakes {
+                true => Ok(None),
+                false => self.partitions_of(now, &mut send),
+            };
+            match partitions {
+                Ok(Some(partitions)) => self.enqueue(now, send, &partitions),
+                Err(error) => {
+                    if let Some(state) = self.sends.get_mut(&send.id) {
+                        state.error = Some(error);
+                    }
+                    self.answer_send(send.id);
+                }
+                Ok(None) => {
+                    blocked.extend(send.topic_messages.iter().map(|(topic, _)| topic.clone()));
+                    self.waiting.push_back(send);
+                }
+            }
+        }
+    }
+
+    /// The partition of each record, in order; `None` while a topic is not known.
+    fn partitions_of(
+        &mut self,
+        now: Now,
+        send: &mut WaitingSend,
+    ) -> Result<Option<Vec<i32>>, KafkaError> {
+        for (topic, records) in &send.topic_messages {
+            let Some(known) = known_partitions(&self.cluster, now, topic, &send.wait)? else {
+                if send.deadline <= now.monotonic {
+                    let text = "the topic's metadata could not be read in time";
+                    let error = KafkaError::raised(ErrorKind::RetriesExceeded, text);
+                    return Err(error.of_topic(topic));
+                }
+                return Ok(None);
+            };
+            let missing = records
+                .iter()
+                .filter_map(|record| record.partition)
+                .find(|&asked| known.iter().all(|partition| partition.partition != asked));
+            if let Some(partition) = missing {
+                if send.wait.refreshed {
+                    let error = KafkaError::protocol(ErrorCode::UnknownTopicOrPartition);
+                    let partition = TopicPartition::new(topic, partition);
+                    return Err(KafkaError {
+                        retriable: false,
+                        ..error
+                    }
+                    .of_partition(&partition));
+                }
+                // It may have been added since.
+                self.cluster.request_refresh();
+                return Ok(None);
+            }
+        }
+        let mut partitions = Vec::new();
+        for (topic, records) in &send.topic_messages {
+            let Some(known) = self.cluster.metadata.partitions(topic) else {
+                return Ok(None);
+            };
+            partitions.extend(records.iter().map(|record| {
+                match record.partition {
+                    Some(partition) => partition,
+                    None => self
+                        .partitioner
+                        .partition(topic, record.key.as_deref(), known),
+                }
+            }));
+        }
+        Ok(Some(partitions))
+    }
+
+    fn enqueue(&mut self, now: Now, send: WaitingSend, partitions: &[i32]) {
+        let Some(state) = self.sends.get_mut(&send.id) else {
+            return;
+        };
+        let records = send
+            .topic_messages
+            .iter()
+            .flat_map(|(topic, records)| records.iter().map(move |record| (topic, record)));
+        for ((topic, record), &partition) in records.zip(partitions) {
+            let partition = TopicPartition::new(topic, partition);
+            let appended = self.accumulator.append(
+                now,
+                &partition,
+                send.id,
+                send.settings,
+                send.deadline,
+                record,
+            );
+            match appended {
+                Ok(new_part) => state.open_parts += usize::from(new_part),
+                Err(error) => {
+                    let error = KafkaError::raised(ErrorKind::TooLarge, error.to_string());
+                    state.error.get_or_insert(error.of_partition(&partition));
+                }
+            }
+        }
+        if state.open_parts == 0 {
+            self.answer_send(send.id);
+        }
+    }
+
+    fn answer_partitions_for(&mut self, now: Now) {
+        for asked in std::mem::take(&mut self.partitions_for) {
+            let id = asked.id;
+            match known_partitions(&self.cluster, now, &asked.topic, &asked.wait) {
+                Ok(Some(partitions)) => {
+                    let result = Ok(partitions.to_vec());
+                    self.outputs.push(ProducerOutput::Partitions { id, result });
+                }
+                Ok(None) if asked.wait.give_up_at <= now.monotonic => {
+                    let text = "the topic's metadata could not be read in time";
+                    let error = KafkaError::raised(ErrorKind::RetriesExceeded, text);
+                    let result = Err(error.of_topic(&asked.topic));
+                    self.outputs.push(ProducerOutput::Partitions { id, result });
+                }
+                Ok(None) => self.partitions_for.push(asked),
+                Err(error) => {
+                    self.outputs.push(ProducerOutput::Partitions {
+                        id,
+                        result: Err(error),
+                    });
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, progress: Progress) {
+        for id in progress.divided {
+            if let Some(send) = self.sends.get_mut(&id) {
+                send.open_parts += 1;
+            }
+        }
+        for outcome in progress.outcomes {
+            self.settle(outcome);
+        }
+    }
+
+    /// Tells the sends that have records in a batch what became of it.
+    fn settle(&mut self, outcome: Outcome) {
+        let Outcome {
+            partition,
+            batch,
+            result,
+        } = outcome;
+        for part in batch.parts {
+            let Some(send) = self.sends.get_mut(&part.send) else {
+                continue;
+            };
+            let entry = send.partitions.entry(partition.clone());
+            let metadata = match &result {
+                Ok(stored) => entry.or_insert_with(|| RecordMetadata {
+                    topic: partition.topic.clone(),
+                    partition: partition.partition,
+                    error_code: 0,
+                    base_offset: match stored.base_offset {
+                        -1 => -1,
+                        base_offset => base_offset + part.first,
+                    },
+                    log_append_time_ms: stored.log_append_time_ms,
+                    log_start_offset: stored.log_start_offset,
+                }),
+                Err(_) => entry.or_insert_with(|| RecordMetadata {
+                    topic: partition.topic.clone(),
+                    partition: partition.partition,
+                    error_code: 0,
+                    base_offset: -1,
+                    log_append_time_ms: -1,
+                    log_start_offset: -1,
+                }),
+            };
+            if let Err(error) = &result {
+                metadata.error_code = error.code.code();
+                send.error.get_or_insert_with(|| error.clone());
+            }
+            send.open_parts -= 1;
+            if send.open_parts == 0 {
+                self.answer_send(part.send);
+            }
+        }
+    }
+
+    fn answer_send(&mut self, id: CommandId) {
+        let Some(send) = self.sends.remove(&id) else {
+            return;
+        };
+        self.buffered_bytes -= send.size_bytes;
+        for flush in &mut self.flushes {
+            flush.sends.remove(&id);
+        }
+        self.outputs.push(ProducerOutput::Sent {
+            id,
+            partitions: send.partitions.into_values().collect(),
+            error: send.error,
+        });
+    }
+
+    fn answer_flushes(&mut self) {
+        let outputs = &mut self.outputs;
+        self.flushes.retain(|flush| {
+            if flush.sends.is_empty() {
+                outputs.push(ProducerOutput::Flushed {
+                    id: flush.id,
+                    result: Ok(()),
+                });
+            }
+            !flush.sends.is_empty()
+        });
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        let error = KafkaError::raised(ErrorKind::Closed, "the producer is closed");
+        for id in self.cluster.close() {
+            let result = Err(error.clone());
+            self.outputs.push(ProducerOutput::Connected { id, result });
+        }
+        for asked in self.partitions_for.drain(..) {
+            let result = Err(error.clone());
+            self.outputs.push(ProducerOutput::Partitions {
+                id: asked.id,
+                result,
+            });
+        }
+        let closing = self.closing.drain(..);
+        self.outputs
+            .extend(closing.map(|id| ProducerOutput::Closed { id }));
+    }
+
+    fn is_flushing(&self) -> bool {
+        !self.flushes.is_empty() || !self.closing.is_empty()
+    }
+
+    fn deadline(&self, now: Now) -> Option<Instant> {
+        if self.closed {
+            return None;
+        }
+        let sends = self.waiting.iter().map(|send| send.deadline);
+        let waits = self.waiting.iter().map(|send| &send.wait);
+        let waits = waits.chain(self.partitions_for.iter().map(|asked| &asked.wait));
+        let give_ups = waits
+            .map(|wait| wait.give_up_at)
+            .filter(|at| *at > now.monotonic);
+        let sender = self
+            .sender
+            .deadline(now, &self.accumulator, self.is_flushing());
+        sends.chain(give_ups).chain(sender).min()
+    }
+
+    fn postpone_deadlines(&mut self, ms: u64) {
+        self.accumulator.postpone_deadlines(ms);
+        for send in &mut self.waiting {
+            send.deadline = send.deadline + ms;
+            send.wait.give_up_at = send.wait.give_up_at + ms;
+        }
+    }
+}
+
+/// The partitions of a topic, `None` while it may still become known.
+fn known_partitions<'a>(
+    cluster: &'a Cluster<Token>,
+    now: Now,
+    topic: &str,
+    wait: &TopicWait,
+) -> Result<Option<&'a [PartitionMetadata]>, KafkaError> {
+    if let Some(partitions) = cluster.metadata.partitions(topic) {
+        return Ok(Some(partitions));
+    }
+    let Some(known) = cluster.metadata.topics.get(topic) else {
+        return Ok(None);
+    };
+    let hopeless = match known.error {
+        ErrorCode::UnknownTopicOrPartition => wait.give_up_at <= now.monotonic,
+        error => error != ErrorCode::None && !error.retriable(),
+    };
+    match hopeless && wait.refreshed {
+        true => Err(KafkaError::protocol(known.error).of_topic(topic)),
+        false => Ok(None),
+    }
+}
