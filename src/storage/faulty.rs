@@ -6,7 +6,7 @@ use super::{
     Durability, Entry, Fence, KeyRange, Storage, StorageError, StorageReply, StorageRequest,
     Ticket, WriteBatch,
 };
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -79,20 +79,14 @@ impl FaultyStorage {
     /// their order) and every load (loads keep none).
     pub fn ready(&self) -> Vec<Ticket> {
         let owner = self.owner.borrow();
-        let mut commits = 0;
-        let mut ready = Vec::new();
-        for request in &owner.in_flight {
-            match request {
-                StorageRequest::Load { ticket, .. } => ready.push(*ticket),
-                StorageRequest::Commit { ticket, .. } => {
-                    if commits == 0 {
-                        ready.push(*ticket);
-                    }
-                    commits += 1;
-                }
+        let mut first_commit = true;
+        let ready = owner.in_flight.iter().filter_map(|request| match request {
+            StorageRequest::Load { ticket, .. } => Some(*ticket),
+            StorageRequest::Commit { ticket, .. } => {
+                std::mem::take(&mut first_commit).then_some(*ticket)
             }
-        }
-        ready
+        });
+        ready.collect()
     }
 
     /// Performs one step of a request that is [`ready`](FaultyStorage::ready), and returns the
@@ -167,7 +161,7 @@ impl FaultyStorage {
         }
     }
 
-    fn usable(&self) -> Result<std::cell::RefMut<'_, Owner>, StorageError> {
+    fn usable(&self) -> Result<RefMut<'_, Owner>, StorageError> {
         let owner = self.owner.borrow_mut();
         match owner.closed {
             true => Err(StorageError::Closed),
