@@ -2,7 +2,7 @@
 // It may import nothing from npm: it is what installs npm's packages.
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { mustRun, root } from "./run.mjs";
+import { mustRun, root, run } from "./run.mjs";
 import { debianPackages, geckodriver, wasmBindgen, which } from "./tools.mjs";
 
 const TARGET = "wasm32-unknown-unknown";
@@ -18,10 +18,13 @@ export async function setupBuild() {
 export async function setupTests() {
   await browsers();
   await cargoInstall(geckodriver());
-  for (const component of ["clippy", "rustfmt"]) {
-    if (!which(`cargo-${component === "rustfmt" ? "fmt" : component}`)) {
-      await mustRun("rustup", ["component", "add", component]);
-    }
+  for (const [component, command] of /** @type {const} */ ([
+    ["clippy", "clippy"],
+    ["rustfmt", "fmt"],
+  ])) {
+    // rustup puts a `cargo-clippy` on the PATH even where the component is missing.
+    const { code } = await run("cargo", [command, "--version"], { quiet: true });
+    if (code !== 0) await mustRun("rustup", ["component", "add", component]);
   }
 }
 

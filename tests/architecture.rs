@@ -453,6 +453,19 @@ fn check_length(source: &Source) -> Vec<Violation> {
     }]
 }
 
+/// npm would write where a package came from, which is where the developer's registry is.
+fn check_lock(source: &Source) -> Vec<Violation> {
+    let lines = source.text.lines().zip(1..);
+    lines
+        .filter(|(line, _)| line.contains("\"resolved\": \"http"))
+        .map(|(_, line)| Violation {
+            file: source.file.clone(),
+            line,
+            message: "a registry's address: see .npmrc".to_owned(),
+        })
+        .collect()
+}
+
 /// The files below `folder` that end in one of `extensions`.
 fn sources(folder: &str, extensions: &[&str]) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -513,6 +526,12 @@ fn files_are_short() {
             check_length,
         );
     }
+}
+
+#[test]
+fn lock_file_names_no_registry() {
+    let lock = sources("package-lock.json", &["json"]);
+    assert_clean(&lock, check_lock);
 }
 
 /// The messages for a source at a path.
@@ -717,4 +736,14 @@ fn a_long_file_is_found() {
     };
     assert_eq!(check_length(&of_lines(FILE_LINES_MAX)), []);
     assert_eq!(check_length(&of_lines(FILE_LINES_MAX + 1)).len(), 1);
+}
+
+#[test]
+fn a_registry_in_the_lock_file_is_found() {
+    let text = "{\n  \"resolved\": \"https://registry.example/a.tgz\"\n}";
+    let lock = Source {
+        file: "package-lock.json".to_owned(),
+        text: text.to_owned(),
+    };
+    assert_eq!(check_lock(&lock).len(), 1);
 }

@@ -1,6 +1,8 @@
+import { which } from "../scripts/tools.mjs";
+
 // How every test starts the system's Chromium: nothing is downloaded, and it works as root.
 export const chromium = {
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  executablePath: process.env.CHROMIUM ?? which("chromium") ?? "/usr/bin/chromium",
   args: [
     "--no-sandbox",
     "--disable-gpu",
