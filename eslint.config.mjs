@@ -12,6 +12,7 @@ export default defineConfig(
     "fuzz",
     "www/dist",
     "test-results",
+    "tests/fixtures",
     "tests/packaging/apps",
   ]),
   tseslint.configs.strictTypeChecked,

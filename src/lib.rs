@@ -2,7 +2,7 @@
 //!
 //! The broker understands one thing: a Kafka request frame in, a Kafka response frame out.
 //! `ARCHITECTURE.md` has the bird's-eye view, the code map and the invariants of each layer.
-//! Arrows point down only: a room below may not use one above (`tests/architecture.rs`).
+//! Arrows point down only: a room below may not use one above (`tests/architecture`).
 
 pub mod machine;
 pub mod now;

@@ -1,11 +1,4 @@
-//! The house rules that a program can check, over the syntax tree of every source file.
-//!
-//! Each rule is a function from a source to its violations; the tests at the end show each of
-//! them a violation of every kind that it exists for, and then the real sources.
-#![cfg(not(target_family = "wasm"))]
-
-use std::fmt;
-use std::path::Path;
+//! The rules for Rust: the arrows between rooms, and what stays in which room.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::parse::Parser;
@@ -13,6 +6,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, Macro, Meta, Token, UseTree};
+
+use crate::{Source, Violation};
 
 /// The rooms from the top of the house to its bottom, and the shared modules under them; each with
 /// what it may use.
@@ -72,7 +67,7 @@ const BROWSER_CRATES: [&str; 10] = [
 ];
 
 /// Where those crates, and `wasm_bindgen` itself, may be used.
-const BROWSER_ROOMS: [&str; 3] = ["src/bindings/", "src/runtime/", "src/storage/indexed_db/"];
+pub const BROWSER_ROOMS: [&str; 3] = ["src/bindings/", "src/runtime/", "src/storage/indexed_db/"];
 
 /// The modules from which `lib.rs` may lift clippy's disallowed methods and types.
 const ALLOWED_TO_LIFT: [&str; 2] = ["runtime", "indexed_db"];
@@ -87,54 +82,8 @@ const LIFTS: [&str; 6] = [
     "warnings",
 ];
 
-/// Lines of a file; one that needs more holds more than one noun.
-const FILE_LINES_MAX: usize = 800;
-
-/// One broken rule at one place.
-#[derive(Debug, PartialEq)]
-struct Violation {
-    file: String,
-    line: usize,
-    message: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.message)
-    }
-}
-
-/// A file below `src/`: its path from the root of the checkout, and what it holds.
-struct Source {
-    file: String,
-    text: String,
-}
-
-impl Source {
-    /// The path of the module that the file is: `src/log/mod.rs` is `log`, `src/now.rs` is `now`.
-    fn module(&self) -> Vec<String> {
-        let path = self
-            .file
-            .strip_prefix("src/")
-            .expect("sources lie below src/");
-        let path = path.strip_suffix(".rs").expect("sources are Rust");
-        let mut module: Vec<String> = path.split('/').map(str::to_owned).collect();
-        if module
-            .last()
-            .is_some_and(|name| name == "mod" || name == "lib")
-        {
-            module.pop();
-        }
-        module
-    }
-
-    fn is_browser_room(&self) -> bool {
-        BROWSER_ROOMS.iter().any(|room| self.file.starts_with(room))
-    }
-}
-
 /// Every broken rule of a Rust source.
-fn check(source: &Source) -> Vec<Violation> {
+pub fn check(source: &Source) -> Vec<Violation> {
     let syntax = match syn::parse_file(&source.text) {
         Ok(syntax) => syntax,
         Err(error) => panic!("{} does not parse: {error}", source.file),
@@ -172,7 +121,10 @@ impl Checker<'_> {
             return;
         };
         if BROWSER_CRATES.contains(&first.as_str()) || first == "wasm_bindgen" {
-            if !self.source.is_browser_room() {
+            if !BROWSER_ROOMS
+                .iter()
+                .any(|room| self.source.file.starts_with(room))
+            {
                 self.violation(
                     span,
                     format!("`{first}` outside {}", BROWSER_ROOMS.join(", ")),
@@ -415,335 +367,4 @@ fn words(tokens: TokenStream) -> Vec<String> {
             _ => Vec::new(),
         })
         .collect()
-}
-
-/// The lines of the playground that reach into the checkout instead of importing the package.
-fn check_playground(source: &Source) -> Vec<Violation> {
-    const ROOMS: [&str; 4] = ["js", "src", "dist", "pkg"];
-    let reaches_out = |literal: &str| {
-        let climbed = literal.trim_start_matches("../");
-        climbed != literal
-            && ROOMS.iter().any(|room| {
-                climbed
-                    .strip_prefix(room)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-    };
-    let lines = source.text.lines().zip(1..);
-    lines
-        .filter(|(line, _)| line.split(['"', '\'', '`']).any(reaches_out))
-        .map(|(_, line)| Violation {
-            file: source.file.clone(),
-            line,
-            message: "the playground imports the package by its name".to_owned(),
-        })
-        .collect()
-}
-
-fn check_length(source: &Source) -> Vec<Violation> {
-    let lines = source.text.lines().count();
-    if lines <= FILE_LINES_MAX {
-        return Vec::new();
-    }
-    let message = format!("{lines} lines are more than {FILE_LINES_MAX}: split it by its nouns");
-    vec![Violation {
-        file: source.file.clone(),
-        line: lines,
-        message,
-    }]
-}
-
-/// npm would write where a package came from, which is where the developer's registry is.
-fn check_lock(source: &Source) -> Vec<Violation> {
-    let lines = source.text.lines().zip(1..);
-    lines
-        .filter(|(line, _)| line.contains("\"resolved\": \"http"))
-        .map(|(_, line)| Violation {
-            file: source.file.clone(),
-            line,
-            message: "a registry's address: see .npmrc".to_owned(),
-        })
-        .collect()
-}
-
-/// The files below `folder` that end in one of `extensions`.
-fn sources(folder: &str, extensions: &[&str]) -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let ours = |name: &str| name != "node_modules" && name != "dist";
-    walkdir::WalkDir::new(root.join(folder))
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(|entry| ours(&entry.file_name().to_string_lossy()))
-        .map(|entry| entry.expect("the checkout is readable"))
-        .filter(|entry| entry.file_type().is_file())
-        .filter(|entry| {
-            let extension = entry
-                .path()
-                .extension()
-                .and_then(|extension| extension.to_str());
-            extension.is_some_and(|extension| extensions.contains(&extension))
-        })
-        .map(|entry| Source {
-            file: entry
-                .path()
-                .strip_prefix(root)
-                .expect("the walk started at the root")
-                .to_string_lossy()
-                .replace('\\', "/"),
-            text: std::fs::read_to_string(entry.path()).expect("sources are UTF-8"),
-        })
-        .collect()
-}
-
-fn assert_clean(sources: &[Source], rule: impl Fn(&Source) -> Vec<Violation>) {
-    assert!(!sources.is_empty(), "the rule looked at nothing");
-    let violations: Vec<String> = sources
-        .iter()
-        .flat_map(rule)
-        .map(|violation| violation.to_string())
-        .collect();
-    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
-}
-
-#[test]
-fn rust_sources_keep_the_house_rules() {
-    assert_clean(&sources("src", &["rs"]), check);
-}
-
-#[test]
-fn playground_imports_the_package_by_name() {
-    assert_clean(
-        &sources("www/src", &["ts", "js", "svelte", "css"]),
-        check_playground,
-    );
-}
-
-#[test]
-fn files_are_short() {
-    for folder in ["src", "js", "www"] {
-        assert_clean(
-            &sources(folder, &["rs", "ts", "js", "svelte", "css", "html"]),
-            check_length,
-        );
-    }
-}
-
-#[test]
-fn lock_file_names_no_registry() {
-    let lock = sources("package-lock.json", &["json"]);
-    assert_clean(&lock, check_lock);
-}
-
-/// The messages for a source at a path.
-fn messages(file: &str, text: &str) -> Vec<String> {
-    let source = Source {
-        file: file.to_owned(),
-        text: text.to_owned(),
-    };
-    check(&source)
-        .into_iter()
-        .map(|violation| violation.message)
-        .collect()
-}
-
-#[test]
-fn arrows_that_point_up_are_found_in_every_form() {
-    let up = ["`log` may not use `broker`"];
-    for text in [
-        "use crate::broker::Broker;",
-        "use crate::{now::Now, broker::{self, Broker}};",
-        "use crate::broker as b;",
-        "use super::super::broker;",
-        "use super::{super::broker::Broker};",
-        "pub use crate::broker::*;",
-        "fn f(broker: &crate::broker::Broker) {}",
-        "fn f() { crate::broker::open() }",
-        "fn f() { crate::broker_frame!(); }",
-        "fn f() { println!(\"{}\", crate::broker::open()) }",
-        "macro_rules! m { () => { $crate::broker::open() } }",
-        "fn f() { m! { use crate::{broker::Broker}; } }",
-        "mod tests { use super::super::super::broker::Broker; }",
-        "impl From<crate::broker::Error> for Error {}",
-    ] {
-        let found = messages("src/log/segment.rs", text);
-        assert!(
-            !found.is_empty() && found.iter().all(|m| m == up[0]),
-            "{text}: {found:?}"
-        );
-    }
-}
-
-#[test]
-fn arrows_that_point_down_are_free() {
-    for text in [
-        "use crate::record::Batch;",
-        "use crate::log::Log;",
-        "use super::segment::Segment;",
-        "mod tests { use super::super::Log; use super::*; }",
-        "use crate::now::Now; use crate::storage::{self, Storage};",
-        "crate::storage_conformance_tests!(memory);",
-        "use std::collections::BTreeMap;",
-        "fn f() { broker::open() }",
-    ] {
-        assert_eq!(messages("src/log/index.rs", text), [""; 0], "{text}");
-    }
-}
-
-#[test]
-fn a_client_knows_the_broker_only_by_its_frames() {
-    let found = messages("src/client/producer.rs", "use crate::broker::Broker;");
-    assert_eq!(found, ["`client` may not use `broker`"]);
-}
-
-#[test]
-fn root_may_not_be_reached_under_another_name() {
-    assert_eq!(
-        messages("src/log/mod.rs", "use super::*;"),
-        ["a glob of the crate's root"]
-    );
-    assert_eq!(
-        messages("src/log/mod.rs", "use crate as c;"),
-        ["a second name for the crate"]
-    );
-}
-
-#[test]
-fn rooms_that_the_house_does_not_have_are_found() {
-    assert_eq!(
-        messages("src/util.rs", "use crate::now::Now;"),
-        ["`util` is no room of the house"]
-    );
-    assert_eq!(
-        messages("src/log/mod.rs", "use crate::util::X;"),
-        ["`crate::util::X` leads to no room"]
-    );
-}
-
-#[test]
-fn wasm_bindgen_attribute_stays_in_bindings() {
-    let outside = "`#[wasm_bindgen]` outside src/bindings";
-    for text in [
-        "#[wasm_bindgen] pub struct Broker;",
-        "#[cfg_attr(target_family = \"wasm\", wasm_bindgen)] pub struct Broker;",
-        "pub struct Broker; #[wasm_bindgen] impl Broker { #[wasm_bindgen(constructor)] fn new() {} }",
-        "m! { #[wasm_bindgen(js_name = x)] fn f() {} }",
-    ] {
-        let found = messages("src/runtime/mod.rs", text);
-        assert!(
-            !found.is_empty() && found.iter().all(|m| m == outside),
-            "{text}: {found:?}"
-        );
-        assert_eq!(messages("src/bindings/broker.rs", text), [""; 0], "{text}");
-    }
-}
-
-#[test]
-fn browser_crates_stay_in_their_rooms() {
-    let outside = |name: &str| format!("`{name}` outside {}", BROWSER_ROOMS.join(", "));
-    for (text, name) in [
-        ("use wasm_bindgen::JsValue;", "wasm_bindgen"),
-        ("fn f() -> js_sys::Promise { todo!() }", "js_sys"),
-        ("fn f() { log!(web_sys::window()) }", "web_sys"),
-    ] {
-        assert_eq!(
-            messages("src/broker/mod.rs", text),
-            [outside(name)],
-            "{text}"
-        );
-        assert_eq!(
-            messages("src/storage/indexed_db/mod.rs", text),
-            [""; 0],
-            "{text}"
-        );
-    }
-}
-
-#[test]
-fn clocks_and_randomness_are_lifted_only_by_lib_and_only_for_two_rooms() {
-    let lifted = |lint: &str| format!("lifts `{lint}`, which only lib.rs may");
-    for (text, lint) in [
-        (
-            "#![allow(clippy::disallowed_methods)]",
-            "disallowed_methods",
-        ),
-        (
-            "#[allow(clippy::disallowed_types)] use std::collections::HashMap;",
-            "disallowed_types",
-        ),
-        (
-            "#[expect(clippy::disallowed_methods, reason = \"\")] fn f() {}",
-            "disallowed_methods",
-        ),
-        ("fn f() { #[allow(clippy::style)] let a = 1; }", "style"),
-        (
-            "#[cfg_attr(test, allow(clippy::disallowed_types))] mod tests {}",
-            "disallowed_types",
-        ),
-        ("m! { #![allow(clippy::all)] }", "all"),
-    ] {
-        assert_eq!(
-            messages("src/runtime/mod.rs", text),
-            [lifted(lint)],
-            "{text}"
-        );
-    }
-    let on = |module: &str| {
-        messages(
-            "src/lib.rs",
-            &format!("#[allow(clippy::disallowed_types)] pub mod {module};"),
-        )
-    };
-    assert_eq!(on("runtime"), [""; 0]);
-    assert_eq!(on("broker"), [lifted("disallowed_types")]);
-    assert_eq!(
-        messages(
-            "src/log/mod.rs",
-            "#[allow(clippy::too_many_arguments)] fn f() {}"
-        ),
-        [""; 0]
-    );
-}
-
-#[test]
-fn playground_reaching_into_the_checkout_is_found() {
-    let lines = |text: &str| {
-        let source = Source {
-            file: "www/src/main.ts".to_owned(),
-            text: text.to_owned(),
-        };
-        check_playground(&source)
-            .into_iter()
-            .map(|violation| violation.line)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(lines("import { a } from '../../js/index.ts';\n"), [1]);
-    assert_eq!(lines("\nconst a = await import(\"../../dist\");\n"), [2]);
-    assert_eq!(
-        lines("new URL(`../../pkg/tablog.wasm`, import.meta.url)"),
-        [1]
-    );
-    assert_eq!(
-        lines("import { Kafka } from 'tablog';\nimport './ui/tape.css';"),
-        [0; 0]
-    );
-}
-
-#[test]
-fn a_long_file_is_found() {
-    let of_lines = |lines: usize| Source {
-        file: "js/a.ts".to_owned(),
-        text: "\n".repeat(lines),
-    };
-    assert_eq!(check_length(&of_lines(FILE_LINES_MAX)), []);
-    assert_eq!(check_length(&of_lines(FILE_LINES_MAX + 1)).len(), 1);
-}
-
-#[test]
-fn a_registry_in_the_lock_file_is_found() {
-    let text = "{\n  \"resolved\": \"https://registry.example/a.tgz\"\n}";
-    let lock = Source {
-        file: "package-lock.json".to_owned(),
-        text: text.to_owned(),
-    };
-    assert_eq!(check_lock(&lock).len(), 1);
 }
