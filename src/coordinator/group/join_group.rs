@@ -196,6 +196,8 @@ impl ClassicGroup {
         self.update_member(context, join, member_id);
         match self.state {
             GroupState::Stable if self.protocol_name == self.select_protocol() => {
+                // It may read other topics now. Kafka finds out when it replays the record.
+                self.subscribed_topics = self.compute_subscribed_topics();
                 context.outcome.append.push(group_metadata_record(self));
                 let response = if version >= 9 {
                     // KIP-814: a leader gets the members again, and is told not to assign.

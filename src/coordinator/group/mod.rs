@@ -28,6 +28,8 @@ mod rebalance;
 mod records;
 mod shard;
 mod sync_group;
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests;
 mod timer;
 
 pub use config::{GROUP_MEMBERS_MAX, GROUPS_PER_SHARD_MAX, GroupConfig, PENDING_MEMBERS_MAX};
