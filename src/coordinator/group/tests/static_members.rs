@@ -197,3 +197,22 @@ fn a_static_member_back_with_another_topic_protects_that_topics_offsets() {
     assert!(world.shard.groups[GROUP].is_subscribed_to("other"));
     assert!(world.shard.groups[GROUP].is_subscribed_to("t"));
 }
+
+#[test]
+fn a_static_member_that_waited_and_then_fell_silent_does_not_stay_for_ever() {
+    let mut world = World::new();
+    let a = world.join_now(5, static_join_request("", "a")).member_id;
+    let join_b = world.join(5, static_join_request("", "b"));
+    world.join_now(5, static_join_request(&a, "a"));
+    let b = world.take_join(join_b).expect("all have joined").member_id;
+    let sync_b = world.sync(sync_request(&b, 2, &[]));
+    for _ in 0..3 {
+        world.pass(SESSION_MS / 2);
+        world.heartbeat(&a, 2);
+    }
+    world.leave(vec![identity(&a, None)]);
+    let response = world.take_sync(sync_b).expect("no assignment will come");
+    assert_eq!(response.error_code, ErrorCode::RebalanceInProgress.code());
+    world.pass(SESSION_MS);
+    assert_eq!(world.state(), "Empty");
+}

@@ -183,3 +183,31 @@ fn a_sync_in_place_of_a_parked_one_answers_both() {
         0
     );
 }
+
+#[test]
+fn who_waited_longer_than_its_session_has_a_whole_one_again() {
+    let mut world = World::new();
+    let (a, b) = (world.member_id(), world.member_id());
+    world.join_now(5, join_request(&a));
+    let join_b = world.join(5, join_request(&b));
+    world.join_now(5, join_request(&a));
+    world.take_join(join_b).expect("all have joined");
+    let sync_b = world.sync(sync_request(&b, 2, &[]));
+    for _ in 0..3 {
+        world.pass(SESSION_MS / 2);
+        world.heartbeat(&a, 2);
+    }
+    world.sync_now(sync_request(&a, 2, &[]));
+    assert_eq!(
+        world
+            .take_sync(sync_b)
+            .expect("the leader has assigned")
+            .error_code,
+        0
+    );
+    world.pass(SESSION_MS - 1);
+    world.heartbeat(&a, 2);
+    assert_eq!(world.state(), "Stable");
+    world.pass(1);
+    assert_eq!(world.state(), "PreparingRebalance");
+}
