@@ -1,0 +1,404 @@
+//! Commits: what goes into one, and what its end changes.
+//!
+//! One is in flight at a time, so what was appended meanwhile joins the next, and a commit that
+//! fails can only take back what no other commit builds upon.
+
+use super::PartitionId;
+use super::chunk::ChunkBytes;
+use super::journal::{JournalPart, MOVE_PARTITIONS_MAX, encode_row};
+use super::layout::{Chunk, Head, chunk_key, journal_before, journal_key, partition_key};
+use super::log::Log;
+use super::maintenance::Rewrite;
+use super::manager::{LogEvent, LogManager};
+use super::segment::{CHUNK_MERGE_BYTES_MAX, cut};
+use crate::now::Now;
+use crate::storage::{
+    Durability, KeyRange, StorageError, StorageRequest, Store, Ticket, WriteBatch,
+};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// A partition with so many bytes outside of its segments writes them there directly: a large
+/// append would otherwise be written twice.
+pub const DIRECT_BYTES_MIN: usize = 256 << 10;
+
+/// Bytes that may wait for a commit, over all partitions; beyond it appends are refused.
+pub const UNCOMMITTED_BYTES_MAX: usize = 32 << 20;
+
+/// After a failed commit, moves, deletions and compaction wait so long, and appends go on alone:
+/// under a full quota a small append may pass where a move does not.
+pub const BACKGROUND_RETRY_MS: u64 = 5_000;
+
+/// The commit in flight.
+#[derive(Debug)]
+pub(super) struct Commit {
+    ticket: Ticket,
+    logs: BTreeMap<PartitionId, LogCommit>,
+    removed: Vec<PartitionId>,
+    /// The journal row that it writes: key and size.
+    row: Option<(u64, usize)>,
+    /// Journal rows before this one are deleted.
+    rows_deleted_before: Option<u64>,
+    /// Bytes of batches that it makes durable.
+    appended_bytes: usize,
+}
+
+/// What a commit means for one log.
+#[derive(Debug)]
+struct LogCommit {
+    incarnation: u64,
+    head: Option<Head>,
+    /// The durable end after it.
+    end: i64,
+    snapshot: Option<Bytes>,
+    written: Vec<(Chunk, Bytes)>,
+    deleted: Vec<Chunk>,
+    /// Whether batches of it are in the journal row.
+    journaled: bool,
+}
+
+impl LogCommit {
+    fn new(log: &Log) -> LogCommit {
+        LogCommit {
+            incarnation: log.incarnation,
+            head: None,
+            end: log.durable_end,
+            snapshot: None,
+            written: Vec::new(),
+            deleted: Vec::new(),
+            journaled: false,
+        }
+    }
+}
+
+impl LogManager {
+    /// Starts the next commit, if there is something to commit.
+    pub(super) fn start_commit(&mut self, now: Now) -> Option<StorageRequest> {
+        if self
+            .background_from
+            .is_some_and(|from| from <= now.monotonic)
+        {
+            self.background_from = None;
+        }
+        let mut batch = WriteBatch::default();
+        let mut commit = Commit {
+            ticket: self.loads.take_ticket(),
+            logs: BTreeMap::new(),
+            removed: Vec::new(),
+            row: None,
+            rows_deleted_before: None,
+            appended_bytes: 0,
+        };
+        // What frees room goes alone: under a full quota it must not fail with what needs room.
+        if self.background_from.is_none() {
+            self.add_removals(&mut commit, &mut batch);
+            self.add_heads(&mut commit, &mut batch);
+            self.add_rewrite(&mut commit, &mut batch);
+        }
+        if batch.is_empty() {
+            self.add_batches(&mut commit, &mut batch);
+        }
+        if batch.is_empty() {
+            return None;
+        }
+        let ticket = commit.ticket;
+        self.commit = Some(commit);
+        Some(StorageRequest::Commit { ticket, batch })
+    }
+
+    fn add_removals(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
+        commit.removed.extend(std::mem::take(&mut self.removals));
+        for id in &commit.removed {
+            let key = partition_key(*id);
+            for store in [Store::Head, Store::Snapshot, Store::Segment, Store::Index] {
+                batch.delete(KeyRange::prefix(store, &key));
+            }
+        }
+    }
+
+    fn add_heads(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
+        for id in std::mem::take(&mut self.dirty_heads) {
+            let Some(log) = self.logs.get(&id) else {
+                continue;
+            };
+            let mut head = log.head;
+            head.stopped = log.stopped.is_some();
+            if let Some(offset) = log.delete_records_to {
+                head.log_start_offset = head.log_start_offset.max(offset);
+            }
+            if !log.stored {
+                head.journal_from = self.journal.next_seq;
+            }
+            batch.put(Store::Head, partition_key(id), head.encode());
+            let log_commit = LogCommit {
+                head: Some(head),
+                ..LogCommit::new(log)
+            };
+            commit.logs.insert(id, log_commit);
+        }
+    }
+
+    fn add_rewrite(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
+        // A head that is being written must not be overtaken by another state of it.
+        if !commit.logs.is_empty() {
+            return;
+        }
+        let Some(rewrite) = self.maintenance.take_rewrite() else {
+            return;
+        };
+        let Rewrite {
+            id,
+            head,
+            deleted,
+            written,
+        } = rewrite;
+        let Some(log) = self.logs.get_mut(&id) else {
+            return;
+        };
+        for chunk in &deleted {
+            for store in [Store::Segment, Store::Index] {
+                batch.delete(KeyRange::one(store, &chunk.key(id)));
+            }
+        }
+        put_chunks(batch, id, &written);
+        batch.put(Store::Head, partition_key(id), head.encode());
+        log.rewriting = true;
+        let log_commit = LogCommit {
+            head: Some(head),
+            written,
+            deleted,
+            ..LogCommit::new(log)
+        };
+        commit.logs.insert(id, log_commit);
+    }
+
+    fn add_batches(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
+        let moved = self.choose_moves();
+        let dirty = std::mem::take(&mut self.dirty);
+        let seq = self.journal.next_seq;
+        let mut parts = Vec::new();
+        for id in dirty.union(&moved) {
+            let Some(log) = self.logs.get_mut(id) else {
+                continue;
+            };
+            commit.appended_bytes += log.uncommitted().map(|it| it.bytes.len()).sum::<usize>();
+            if log.config.flush_messages == 1 && dirty.contains(id) {
+                batch.durability = Durability::Strict;
+            }
+            let mut log_commit = LogCommit::new(log);
+            log_commit.end = log.log_end_offset;
+            if moved.contains(id) {
+                let merged = mergeable_chunk(log, &mut self.cache);
+                log.rewriting = merged.is_some();
+                let start = log.head.log_start_offset;
+                let tail = log
+                    .tail
+                    .iter()
+                    .filter(|it| it.header.last_offset() >= start);
+                let cut = cut(&log.head, &log.config, merged, tail);
+                put_chunks(batch, *id, &cut.chunks);
+                let snapshot = log.derived.encode();
+                batch.put(Store::Snapshot, partition_key(*id), snapshot.clone());
+                log_commit.written = cut.chunks;
+                log_commit.snapshot = Some(snapshot);
+                log_commit.head = Some(Head {
+                    segments_end: log.log_end_offset,
+                    journal_from: seq,
+                    active: cut.active,
+                    ..log.head
+                });
+            } else {
+                parts.push(JournalPart {
+                    id: *id,
+                    start_offset: log.durable_end,
+                    batches: log.uncommitted().map(|it| it.bytes.clone()).collect(),
+                });
+                log_commit.journaled = true;
+                if !log.stored {
+                    log_commit.head = Some(Head {
+                        journal_from: seq,
+                        ..log.head
+                    });
+                }
+            }
+            if let Some(head) = &log_commit.head {
+                batch.put(Store::Head, partition_key(*id), head.encode());
+            }
+            commit.logs.insert(*id, log_commit);
+        }
+        if !moved.is_empty() {
+            commit.rows_deleted_before = self.journal.needed_from(&moved);
+            if let Some(seq) = commit.rows_deleted_before {
+                batch.delete(journal_before(seq));
+            }
+        }
+        if !parts.is_empty() {
+            let row = encode_row(&parts);
+            commit.row = Some((seq, row.len()));
+            batch.put(Store::Journal, journal_key(seq), row);
+        }
+    }
+
+    /// The logs whose whole tails go into segments with this commit.
+    fn choose_moves(&mut self) -> BTreeSet<PartitionId> {
+        let mut moved: BTreeSet<PartitionId> = self
+            .dirty
+            .iter()
+            .filter(|id| {
+                self.logs
+                    .get(id)
+                    .is_some_and(|log| log.tail_bytes >= DIRECT_BYTES_MIN)
+            })
+            .copied()
+            .collect();
+        if self.background_from.is_none() {
+            moved.extend(self.maintenance.take_moves());
+            moved.retain(|id| self.logs.get(id).is_some_and(|log| !log.tail.is_empty()));
+            let idle = self.dirty.is_empty();
+            if self.journal.must_move() || (idle && self.journal.may_move()) {
+                moved.extend(self.journal.oldest().take(MOVE_PARTITIONS_MAX));
+            }
+        }
+        moved
+    }
+
+    /// Takes the end of the commit in flight.
+    pub(super) fn end_commit(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        result: Result<(), StorageError>,
+        events: &mut Vec<LogEvent>,
+    ) {
+        let Some(commit) = self.commit.take_if(|commit| commit.ticket == ticket) else {
+            return;
+        };
+        match result {
+            Ok(()) => self.committed(commit, events),
+            Err(error) => {
+                if !self.fail_if_fatal(&error, events) {
+                    self.not_committed(now, commit, error, events);
+                }
+            }
+        }
+    }
+
+    fn committed(&mut self, commit: Commit, events: &mut Vec<LogEvent>) {
+        if let Some((seq, size_bytes)) = commit.row {
+            self.journal.row_stored(seq, size_bytes);
+        }
+        self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(commit.appended_bytes);
+        for (id, log_commit) in commit.logs {
+            let version = self.take_version();
+            let Some(log) = self.logs.get_mut(&id) else {
+                continue;
+            };
+            if log.incarnation != log_commit.incarnation {
+                continue;
+            }
+            log.rewriting = false;
+            for chunk in &log_commit.deleted {
+                log.index.remove(chunk.base_offset);
+                self.cache.remove(id, chunk.base_offset);
+            }
+            for (chunk, bytes) in log_commit.written {
+                log.index.insert(chunk, version);
+                self.cache.remove(id, chunk.base_offset);
+                if let Ok(bytes) = ChunkBytes::parse(bytes) {
+                    self.cache.insert(id, chunk.base_offset, Rc::new(bytes));
+                }
+            }
+            if log_commit.journaled
+                && let Some((seq, _)) = commit.row
+            {
+                self.journal.need(*log.journal_first.get_or_insert(seq), id);
+            }
+            if let Some(snapshot) = log_commit.snapshot {
+                log.snapshot = snapshot;
+                if let Some(first_seq) = log.journal_first.take() {
+                    self.journal.release(first_seq, id);
+                }
+            }
+            if let Some(head) = log_commit.head {
+                let log_start_offset = log.head.log_start_offset;
+                log.head = head;
+                log.stored = true;
+                log.drop_moved();
+                if head.log_start_offset > log_start_offset {
+                    let offset = head.log_start_offset;
+                    log.derived.truncate_from_start(offset);
+                    log.delete_records_to.take_if(|to| *to <= offset);
+                    self.maintenance.want_retention(id);
+                    events.push(LogEvent::LogStartOffset { id, offset });
+                }
+            }
+            if log_commit.end > log.durable_end {
+                log.durable_end = log_commit.end;
+                let end = log.cleanable_end();
+                log.derived.producers.high_watermark_moved(end);
+                let end = log_commit.end;
+                events.push(LogEvent::Durable { id, end });
+            }
+        }
+        if let Some(seq) = commit.rows_deleted_before {
+            self.journal.rows_deleted_before(seq);
+        }
+    }
+
+    /// Nothing of the commit is stored. What it had appended is taken back, and so is what was
+    /// appended since, as it stands behind it.
+    fn not_committed(
+        &mut self,
+        now: Now,
+        commit: Commit,
+        error: StorageError,
+        events: &mut Vec<LogEvent>,
+    ) {
+        self.background_from = Some(now.monotonic + BACKGROUND_RETRY_MS);
+        self.removals.extend(commit.removed);
+        for id in commit.logs.keys() {
+            if let Some(log) = self.logs.get_mut(id) {
+                log.rewriting = false;
+                if log.delete_records_to.is_some() || (log.stopped.is_some() && !log.head.stopped) {
+                    self.dirty_heads.insert(*id);
+                }
+            }
+        }
+        self.maintenance.rewrite_ended();
+        if commit.appended_bytes == 0 {
+            return;
+        }
+        self.dirty.clear();
+        self.uncommitted_bytes = 0;
+        for log in self.logs.values_mut() {
+            if log.log_end_offset > log.durable_end {
+                log.roll_back();
+                events.push(LogEvent::RolledBack {
+                    id: log.id,
+                    end: log.durable_end,
+                    error: error.clone(),
+                });
+            }
+        }
+    }
+}
+
+fn put_chunks(batch: &mut WriteBatch, id: PartitionId, chunks: &[(Chunk, Bytes)]) {
+    for (chunk, bytes) in chunks {
+        let key = chunk_key(id, chunk.segment_base, chunk.base_offset);
+        batch.put(Store::Segment, key.clone(), bytes.clone());
+        batch.put(Store::Index, key, chunk.encode());
+    }
+}
+
+/// The last chunk of a log with its bytes, if more batches should join it.
+fn mergeable_chunk(log: &Log, cache: &mut super::chunk::ChunkCache) -> Option<(Chunk, Bytes)> {
+    let chunk = *log.index.last()?;
+    let small = (chunk.size_bytes as usize) < CHUNK_MERGE_BYTES_MAX;
+    let live = chunk.last_offset >= log.head.log_start_offset;
+    let bytes = (small && live)
+        .then(|| cache.get(log.id, chunk.base_offset))
+        .flatten()?;
+    Some((chunk, bytes.bytes.clone()))
+}

@@ -1,0 +1,293 @@
+//! Keys and rows in the stores.
+//!
+//! Every value starts with the version of its layout, every key is big-endian, so that keys
+//! ascend as offsets do.
+
+use super::PartitionId;
+use crate::protocol::Uuid;
+use crate::storage::{KeyRange, StorageError, Store};
+use bytes::{Buf, BufMut, Bytes};
+
+/// The version that is written, and the only one that is understood so far.
+const LAYOUT_VERSION: u8 = 0;
+
+const PARTITION_KEY_BYTES: usize = 20;
+const CHUNK_KEY_BYTES: usize = PARTITION_KEY_BYTES + 16;
+
+/// What the head row of a partition says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Head {
+    /// The first offset that may be read.
+    pub log_start_offset: i64,
+    /// Batches below it are in segments, those from it on in the journal.
+    pub segments_end: i64,
+    /// Journal rows before this one hold nothing of the partition that counts.
+    pub journal_from: u64,
+    /// The segment that grows.
+    pub active: Option<ActiveSegment>,
+    /// Up to here the log was compacted.
+    pub first_dirty_offset: i64,
+    /// The log was found broken at an opening; nothing of it may be used.
+    pub stopped: bool,
+}
+
+/// The segment that grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ActiveSegment {
+    pub base_offset: i64,
+    pub size_bytes: u64,
+    /// The greatest timestamp of its first batch: `segment.ms` counts from there.
+    pub rolling_timestamp: i64,
+}
+
+/// One value of the segment store, as its index row describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    /// The base offset of its segment.
+    pub segment_base: i64,
+    /// The base offset of its first batch.
+    pub base_offset: i64,
+    /// The last offset of its last batch.
+    pub last_offset: i64,
+    /// The greatest timestamp of its records.
+    pub max_timestamp: i64,
+    /// The leader epoch of its first batch.
+    pub leader_epoch: i32,
+    /// Bytes of its batches.
+    pub size_bytes: u32,
+}
+
+pub(super) fn partition_key(id: PartitionId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(PARTITION_KEY_BYTES);
+    put_partition(&mut key, id);
+    key
+}
+
+pub(super) fn put_partition(out: &mut Vec<u8>, id: PartitionId) {
+    out.put_slice(&id.topic_id.0);
+    out.put_i32(id.partition);
+}
+
+pub(super) fn take_partition(input: &mut &[u8]) -> Result<PartitionId, Malformed> {
+    let mut topic_id = Uuid::ZERO;
+    input.try_copy_to_slice(&mut topic_id.0)?;
+    Ok(PartitionId {
+        topic_id,
+        partition: input.try_get_i32()?,
+    })
+}
+
+pub(super) fn partition_of_key(mut key: &[u8]) -> Result<PartitionId, Malformed> {
+    let id = take_partition(&mut key)?;
+    ended(key)?;
+    Ok(id)
+}
+
+pub(super) fn chunk_key(id: PartitionId, segment_base: i64, chunk_base: i64) -> Vec<u8> {
+    let mut key = Vec::with_capacity(CHUNK_KEY_BYTES);
+    put_partition(&mut key, id);
+    key.put_i64(segment_base);
+    key.put_i64(chunk_base);
+    key
+}
+
+pub(super) fn journal_key(seq: u64) -> Vec<u8> {
+    seq.to_be_bytes().to_vec()
+}
+
+pub(super) fn seq_of_journal_key(key: &[u8]) -> Result<u64, Malformed> {
+    Ok(u64::from_be_bytes(key.try_into().map_err(|_| Malformed)?))
+}
+
+/// Journal rows before `seq`.
+pub(super) fn journal_before(seq: u64) -> KeyRange {
+    KeyRange {
+        store: Store::Journal,
+        start: Vec::new(),
+        end: Some(journal_key(seq)),
+    }
+}
+
+impl Head {
+    pub fn encode(&self) -> Bytes {
+        let mut row = vec![LAYOUT_VERSION];
+        row.put_i64(self.log_start_offset);
+        row.put_i64(self.segments_end);
+        row.put_u64(self.journal_from);
+        row.put_i64(self.first_dirty_offset);
+        row.put_u8(u8::from(self.stopped));
+        row.put_u8(u8::from(self.active.is_some()));
+        if let Some(active) = &self.active {
+            row.put_i64(active.base_offset);
+            row.put_u64(active.size_bytes);
+            row.put_i64(active.rolling_timestamp);
+        }
+        row.into()
+    }
+
+    pub fn decode(mut row: &[u8]) -> Result<Head, Malformed> {
+        let input = &mut row;
+        version(input)?;
+        let head = Head {
+            log_start_offset: input.try_get_i64()?,
+            segments_end: input.try_get_i64()?,
+            journal_from: input.try_get_u64()?,
+            first_dirty_offset: input.try_get_i64()?,
+            stopped: match input.try_get_u8()? {
+                0 => false,
+                1 => true,
+                _ => return Err(Malformed),
+            },
+            active: match input.try_get_u8()? {
+                0 => None,
+                1 => Some(ActiveSegment {
+                    base_offset: input.try_get_i64()?,
+                    size_bytes: input.try_get_u64()?,
+                    rolling_timestamp: input.try_get_i64()?,
+                }),
+                _ => return Err(Malformed),
+            },
+        };
+        ended(row)?;
+        Ok(head)
+    }
+}
+
+impl Chunk {
+    /// The offset behind it.
+    pub fn end_offset(&self) -> i64 {
+        self.last_offset + 1
+    }
+
+    pub fn key(&self, id: PartitionId) -> Vec<u8> {
+        chunk_key(id, self.segment_base, self.base_offset)
+    }
+
+    pub fn encode(&self) -> Bytes {
+        let mut row = vec![LAYOUT_VERSION];
+        row.put_i64(self.last_offset);
+        row.put_i64(self.max_timestamp);
+        row.put_i32(self.leader_epoch);
+        row.put_u32(self.size_bytes);
+        row.into()
+    }
+
+    pub fn decode(mut key: &[u8], mut row: &[u8]) -> Result<(PartitionId, Chunk), Malformed> {
+        let input = &mut row;
+        version(input)?;
+        let id = take_partition(&mut key)?;
+        let chunk = Chunk {
+            segment_base: key.try_get_i64()?,
+            base_offset: key.try_get_i64()?,
+            last_offset: input.try_get_i64()?,
+            max_timestamp: input.try_get_i64()?,
+            leader_epoch: input.try_get_i32()?,
+            size_bytes: input.try_get_u32()?,
+        };
+        ended(key)?;
+        ended(row)?;
+        match chunk.segment_base <= chunk.base_offset && chunk.base_offset <= chunk.last_offset {
+            true => Ok((id, chunk)),
+            false => Err(Malformed),
+        }
+    }
+}
+
+/// Starts a row.
+pub(super) fn versioned() -> Vec<u8> {
+    vec![LAYOUT_VERSION]
+}
+
+/// Reads what [`versioned`] wrote.
+pub(super) fn version(input: &mut &[u8]) -> Result<(), Malformed> {
+    match input.try_get_u8()? {
+        LAYOUT_VERSION => Ok(()),
+        _ => Err(Malformed),
+    }
+}
+
+/// A row has nothing behind what is known of it.
+pub(super) fn ended(rest: &[u8]) -> Result<(), Malformed> {
+    match rest.is_empty() {
+        true => Ok(()),
+        false => Err(Malformed),
+    }
+}
+
+/// A row that cannot have been written by this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+impl Malformed {
+    /// The error of a whole store.
+    pub fn in_store(self, store: Store) -> StorageError {
+        StorageError::Corrupt(format!(
+            "a row of {} is not one that this version writes",
+            store.name()
+        ))
+    }
+}
+
+impl From<bytes::TryGetError> for Malformed {
+    fn from(_: bytes::TryGetError) -> Malformed {
+        Malformed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: PartitionId = PartitionId {
+        topic_id: Uuid([7; 16]),
+        partition: 3,
+    };
+
+    #[test]
+    fn rows_read_back_as_written() {
+        let head = Head {
+            log_start_offset: 5,
+            segments_end: 70,
+            journal_from: 9,
+            active: Some(ActiveSegment {
+                base_offset: 60,
+                size_bytes: 1 << 40,
+                rolling_timestamp: -1,
+            }),
+            first_dirty_offset: 50,
+            stopped: true,
+        };
+        assert_eq!(Head::decode(&head.encode()), Ok(head));
+        let fresh = Head::default();
+        assert_eq!(Head::decode(&fresh.encode()), Ok(fresh));
+        let chunk = Chunk {
+            segment_base: 60,
+            base_offset: 64,
+            last_offset: 69,
+            max_timestamp: 1,
+            leader_epoch: 2,
+            size_bytes: 3,
+        };
+        assert_eq!(
+            Chunk::decode(&chunk.key(ID), &chunk.encode()),
+            Ok((ID, chunk))
+        );
+    }
+
+    #[test]
+    fn a_row_of_another_version_or_length_is_malformed() {
+        let mut row = Head::default().encode().to_vec();
+        row[0] = LAYOUT_VERSION + 1;
+        assert_eq!(Head::decode(&row), Err(Malformed));
+        let mut row = Head::default().encode().to_vec();
+        row.push(0);
+        assert_eq!(Head::decode(&row), Err(Malformed));
+        assert_eq!(Head::decode(&row[..5]), Err(Malformed));
+    }
+
+    #[test]
+    fn chunk_keys_ascend_as_offsets_do() {
+        assert!(chunk_key(ID, 0, 255) < chunk_key(ID, 0, 256));
+        assert!(chunk_key(ID, 1, 1) < chunk_key(ID, 256, 256));
+    }
+}

@@ -1,0 +1,313 @@
+//! The log of one partition: its tail in memory, its offsets, and what they are checked against.
+
+use super::config::LogConfig;
+use super::derived::{Derived, end_transaction_marker};
+use super::error::{AppendError, LogError};
+use super::layout::Head;
+use super::segment::SegmentIndex;
+use super::validate::{check_message_size, check_segment_size, client_batch};
+use super::{AppendOrigin, Appended, PartitionId};
+use crate::planted::{self, PlantedBug};
+use crate::record::{
+    BatchHeader, EndTransactionMarker, NO_TIMESTAMP, RecordError, TimestampType, batches,
+    set_base_offset, set_max_timestamp, set_partition_leader_epoch,
+};
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+
+/// One partition's log.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub id: PartitionId,
+    pub config: LogConfig,
+    /// Tells this log from one of the same id that was removed.
+    pub incarnation: u64,
+    /// As it is stored.
+    pub head: Head,
+    /// Whether there is a head row.
+    pub stored: bool,
+    /// The stored snapshot, of what follows from the batches below `head.segments_end`; empty
+    /// where there is none. A failed commit goes back to it.
+    pub snapshot: Bytes,
+    /// What follows from all batches up to the log end.
+    pub derived: Derived,
+    /// The batches that are not in segments: journaled, being committed, or waiting for it.
+    pub tail: VecDeque<TailBatch>,
+    pub tail_bytes: usize,
+    pub log_end_offset: i64,
+    pub durable_end: i64,
+    /// As the replica room told it; the durable end where it did not.
+    pub high_watermark: Option<i64>,
+    /// Where DeleteRecords wants the log to start; not stored yet.
+    pub delete_records_to: Option<i64>,
+    /// The first journal row that holds batches of the tail.
+    pub journal_first: Option<u64>,
+    pub index: SegmentIndex,
+    /// The commit in flight rewrites or deletes chunks: what a load returns now may be either.
+    pub rewriting: bool,
+    /// Why nothing of it may be used any more.
+    pub stopped: Option<String>,
+}
+
+/// A batch of the tail.
+#[derive(Clone, Debug)]
+pub(super) struct TailBatch {
+    pub header: BatchHeader,
+    pub bytes: Bytes,
+}
+
+impl Log {
+    /// The log of a partition that the store does not know.
+    pub fn new(id: PartitionId, incarnation: u64) -> Log {
+        Log {
+            id,
+            config: LogConfig::default(),
+            incarnation,
+            head: Head::default(),
+            stored: false,
+            snapshot: Bytes::new(),
+            derived: Derived::default(),
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            log_end_offset: 0,
+            durable_end: 0,
+            high_watermark: None,
+            delete_records_to: None,
+            journal_first: None,
+            index: SegmentIndex::empty(),
+            rewriting: false,
+            stopped: None,
+        }
+    }
+
+    /// The end of what may be shown to anybody.
+    pub fn visible_end(&self) -> i64 {
+        match planted::active(PlantedBug::HighWatermarkAboveDurableEnd) {
+            true => self.log_end_offset,
+            false => self.durable_end,
+        }
+    }
+
+    /// Below it records may be deleted or compacted.
+    pub fn cleanable_end(&self) -> i64 {
+        self.high_watermark
+            .map_or(self.durable_end, |it| it.min(self.durable_end))
+    }
+
+    pub fn check_usable(&self) -> Result<(), LogError> {
+        match &self.stopped {
+            Some(why) => Err(LogError::Stopped(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops the partition, because something that cannot be has been seen.
+    pub fn stop(&mut self, why: String) {
+        self.stopped.get_or_insert(why);
+    }
+
+    /// Appends one batch in memory.
+    pub fn append(
+        &mut self,
+        now_ms: i64,
+        batch: Bytes,
+        origin: AppendOrigin,
+        leader_epoch: i32,
+    ) -> Result<Appended, AppendError> {
+        self.check_usable()?;
+        match origin {
+            AppendOrigin::Client => {
+                let valid = client_batch(&self.config, now_ms, batch)?;
+                if let Some(duplicate) = self.derived.producers.duplicate(&valid.header) {
+                    return Ok(Appended {
+                        base_offset: duplicate.base_offset,
+                        last_offset: duplicate.last_offset,
+                        log_append_time: self.log_append_time(duplicate.max_timestamp),
+                        log_start_offset: self.head.log_start_offset,
+                        duplicate: true,
+                    });
+                }
+                self.derived.check(&valid.header, None, origin)?;
+                let mut batch = writable(valid.bytes);
+                let timestamp_type = self.config.message_timestamp_type;
+                set_max_timestamp(&mut batch, timestamp_type, valid.max_timestamp);
+                Ok(self.lead(batch, None, leader_epoch)?)
+            }
+            AppendOrigin::Coordinator => {
+                check_message_size(&self.config, batch.len())?;
+                check_segment_size(&self.config, batch.len())?;
+                let header = exactly_one(&batch)?;
+                let marker = end_transaction_marker(&header, &batch)?;
+                self.derived.check(&header, marker.as_ref(), origin)?;
+                Ok(self.lead(writable(batch), marker, leader_epoch)?)
+            }
+            AppendOrigin::Replication => {
+                let header = exactly_one(&batch)?;
+                if header.base_offset < self.log_end_offset
+                    || header.last_offset() < header.base_offset
+                {
+                    return Err(AppendError::UnexpectedOffset {
+                        base_offset: header.base_offset,
+                        log_end_offset: self.log_end_offset,
+                    });
+                }
+                let marker = end_transaction_marker(&header, &batch)?;
+                self.push(header, batch, marker.as_ref());
+                Ok(self.appended(&header))
+            }
+        }
+    }
+
+    /// Gives a checked batch its offsets and epoch, in place.
+    fn lead(
+        &mut self,
+        mut batch: BytesMut,
+        marker: Option<EndTransactionMarker>,
+        leader_epoch: i32,
+    ) -> Result<Appended, RecordError> {
+        set_base_offset(&mut batch, self.log_end_offset);
+        set_partition_leader_epoch(&mut batch, leader_epoch);
+        let header = BatchHeader::read(&batch)?;
+        self.push(header, batch.freeze(), marker.as_ref());
+        Ok(self.appended(&header))
+    }
+
+    fn appended(&self, header: &BatchHeader) -> Appended {
+        Appended {
+            base_offset: header.base_offset,
+            last_offset: header.last_offset(),
+            log_append_time: self.log_append_time(header.max_timestamp),
+            log_start_offset: self.head.log_start_offset,
+            duplicate: false,
+        }
+    }
+
+    fn log_append_time(&self, max_timestamp: i64) -> i64 {
+        match self.config.message_timestamp_type {
+            TimestampType::CreateTime => NO_TIMESTAMP,
+            TimestampType::LogAppendTime => max_timestamp,
+        }
+    }
+
+    fn push(&mut self, header: BatchHeader, bytes: Bytes, marker: Option<&EndTransactionMarker>) {
+        self.derived.update(&header, marker);
+        self.log_end_offset = header.next_offset();
+        self.tail_bytes += bytes.len();
+        self.tail.push_back(TailBatch { header, bytes });
+    }
+
+    /// Takes the batches of a journal row again, at opening. The error says why they cannot be
+    /// what follows the log so far.
+    pub fn restore(&mut self, seq: u64, start_offset: i64, bytes: &Bytes) -> Result<(), String> {
+        if start_offset != self.log_end_offset {
+            return Err(format!(
+                "journal row {seq} goes on at offset {start_offset}, the log ends at {}",
+                self.log_end_offset
+            ));
+        }
+        for batch in batches(bytes).strict() {
+            let (header, batch) =
+                batch.map_err(|error| format!("journal row {seq} is damaged: {error}"))?;
+            BatchHeader::ensure_valid(&batch)
+                .map_err(|error| format!("journal row {seq} is damaged: {error}"))?;
+            if header.base_offset < self.log_end_offset {
+                return Err(format!("the batches of journal row {seq} do not ascend"));
+            }
+            let marker = end_transaction_marker(&header, &batch)
+                .map_err(|error| format!("journal row {seq} is damaged: {error}"))?;
+            // The tail pins the whole row otherwise, when other partitions have moved on.
+            let batch = Bytes::copy_from_slice(&batch);
+            self.push(header, batch, marker.as_ref());
+        }
+        self.durable_end = self.log_end_offset;
+        self.journal_first.get_or_insert(seq);
+        Ok(())
+    }
+
+    /// Bytes that no commit has made durable.
+    pub fn uncommitted(&self) -> impl Iterator<Item = &TailBatch> {
+        let first = self
+            .tail
+            .partition_point(|batch| batch.header.last_offset() < self.durable_end);
+        self.tail.range(first..)
+    }
+
+    /// Cuts the log back to what is durable, after a commit has failed.
+    pub fn roll_back(&mut self) {
+        while let Some(batch) = self.tail.back()
+            && batch.header.last_offset() >= self.durable_end
+        {
+            self.tail_bytes -= batch.bytes.len();
+            self.tail.pop_back();
+        }
+        self.log_end_offset = self.durable_end;
+        if let Err(why) = self.derive_again() {
+            self.stop(why);
+        }
+    }
+
+    fn derive_again(&mut self) -> Result<(), String> {
+        let damaged = "the stored snapshot or tail cannot be read";
+        self.derived = match self.snapshot.is_empty() {
+            true => Derived::default(),
+            false => Derived::decode(&self.snapshot).map_err(|_| damaged)?,
+        };
+        for batch in &self.tail {
+            let marker =
+                end_transaction_marker(&batch.header, &batch.bytes).map_err(|_| damaged)?;
+            self.derived.update(&batch.header, marker.as_ref());
+        }
+        self.derived.truncate_from_start(self.head.log_start_offset);
+        Ok(())
+    }
+
+    /// Forgets the batches that are in segments now.
+    pub fn drop_moved(&mut self) {
+        while let Some(batch) = self.tail.front()
+            && batch.header.last_offset() < self.head.segments_end
+        {
+            self.tail_bytes -= batch.bytes.len();
+            self.tail.pop_front();
+        }
+    }
+
+    /// Adds the tail's batches from the one that holds `offset` to before `end`.
+    pub fn read_tail(
+        &self,
+        offset: i64,
+        end: i64,
+        mut bytes_max: usize,
+        minimum_one: bool,
+        runs: &mut Vec<Bytes>,
+    ) {
+        let first = self
+            .tail
+            .partition_point(|batch| batch.header.last_offset() < offset);
+        let mut must = minimum_one;
+        for batch in self.tail.range(first..) {
+            let size_bytes = batch.bytes.len();
+            if batch.header.last_offset() >= end || (size_bytes > bytes_max && !must) {
+                break;
+            }
+            must = false;
+            bytes_max = bytes_max.saturating_sub(size_bytes);
+            runs.push(batch.bytes.clone());
+        }
+    }
+}
+
+/// A batch whose CRC is right, with nothing behind it.
+fn exactly_one(batch: &Bytes) -> Result<BatchHeader, RecordError> {
+    let header = BatchHeader::ensure_valid(batch)?;
+    match batch.len() == header.size_in_bytes() {
+        true => Ok(header),
+        false => Err(RecordError::NotOneBatch),
+    }
+}
+
+/// The bytes to write a header into: themselves if nobody else has them, otherwise a copy.
+fn writable(batch: Bytes) -> BytesMut {
+    batch
+        .try_into_mut()
+        .unwrap_or_else(|shared| BytesMut::from(&shared[..]))
+}

@@ -1,0 +1,374 @@
+//! All logs of one node: they share commits, the journal and the cache.
+
+use super::chunk::ChunkCache;
+use super::commit::{Commit, UNCOMMITTED_BYTES_MAX};
+use super::journal::Journal;
+use super::load::{Load, LoadId, Loads};
+use super::log::Log;
+use super::maintenance::Maintenance;
+use super::opening::Opening;
+use super::producer_state::AbortedTransaction;
+use super::{AppendError, LogConfig, LogError, PartitionId, UNDEFINED_EPOCH, UNDEFINED_OFFSET};
+use crate::now::{Instant, Now};
+use crate::storage::{StorageError, StorageReply, StorageRequest};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All logs of one node.
+///
+/// It does no I/O: [`take_requests`](LogManager::take_requests) says what storage should do, and
+/// [`handle`](LogManager::handle) takes the answers. Call the first after every event that has
+/// called anything else here.
+#[derive(Debug, Default)]
+pub struct LogManager {
+    pub(super) state: State,
+    pub(super) logs: BTreeMap<PartitionId, Log>,
+    /// Logs with batches that no commit has taken up.
+    pub(super) dirty: BTreeSet<PartitionId>,
+    /// Logs whose head row must be written, alone.
+    pub(super) dirty_heads: BTreeSet<PartitionId>,
+    /// Logs of which everything must be deleted.
+    pub(super) removals: BTreeSet<PartitionId>,
+    pub(super) journal: Journal,
+    pub(super) cache: ChunkCache,
+    pub(super) commit: Option<Commit>,
+    pub(super) loads: Loads,
+    pub(super) uncommitted_bytes: usize,
+    pub(super) maintenance: Maintenance,
+    /// After a failed commit, background work waits until then.
+    pub(super) background_from: Option<Instant>,
+    /// Numbers log incarnations and writings of chunks.
+    pub(super) next_version: u64,
+}
+
+/// Whether the logs can be used.
+#[derive(Debug, Default)]
+pub(super) enum State {
+    /// `open` was not called.
+    #[default]
+    New,
+    Opening(Opening),
+    Open,
+    /// A fatal error was told; nothing more is asked of storage.
+    Failed,
+}
+
+/// Who appends, and so what is checked and written (Kafka's `AppendOrigin`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendOrigin {
+    /// A producer: everything is checked.
+    Client,
+    /// A coordinator of this node: its records are its own, sequences are not checked; control
+    /// batches come this way.
+    Coordinator,
+    /// A leader: offsets and epochs are kept.
+    Replication,
+}
+
+/// Where a batch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of the first record.
+    pub base_offset: i64,
+    /// The offset of the last record: it is durable when the durable end is above it.
+    pub last_offset: i64,
+    /// The leader's time, in ms since the Unix epoch, if the topic has `LogAppendTime`; else −1.
+    pub log_append_time: i64,
+    /// The log's.
+    pub log_start_offset: i64,
+    /// The batch was here already, and the offsets are those of the first time. It may not be
+    /// durable yet: wait as for a new one.
+    pub duplicate: bool,
+}
+
+/// What became of the logs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogEvent {
+    /// The stores were read; every other call may be made now.
+    Opened,
+    /// Everything below `end` is durable. They come in the order of the commits.
+    Durable {
+        /// The partition.
+        id: PartitionId,
+        /// The durable end.
+        end: i64,
+    },
+    /// A commit failed: the log was cut back to `end`. What was appended from there on is gone, and
+    /// its parked requests must be answered with the error.
+    RolledBack {
+        /// The partition.
+        id: PartitionId,
+        /// The durable end, and now the log's.
+        end: i64,
+        /// Why.
+        error: StorageError,
+    },
+    /// A load ended, also when it failed: the retry then gives the error.
+    Loaded {
+        /// What a `Pending` named.
+        load: LoadId,
+    },
+    /// The log starts at another offset, and that is durable.
+    LogStartOffset {
+        /// The partition.
+        id: PartitionId,
+        /// The first offset that may be read.
+        offset: i64,
+    },
+    /// A broken invariant stopped this partition: every later call on it fails.
+    Stopped {
+        /// The partition.
+        id: PartitionId,
+        /// One sentence for people.
+        why: String,
+    },
+    /// The store is somebody else's, or gone: the node must stop.
+    Fatal(StorageError),
+}
+
+impl LogManager {
+    /// No logs; [`open`](LogManager::open) reads them.
+    pub fn new() -> LogManager {
+        LogManager::default()
+    }
+
+    /// Asks for what the stores hold. The storage must be open. [`LogEvent::Opened`] follows.
+    pub fn open(&mut self) {
+        let opening = Opening::start(&mut self.loads);
+        self.state = State::Opening(opening);
+    }
+
+    /// Makes the log of `id` known, or gives it a changed config.
+    ///
+    /// Ignored before [`LogEvent::Opened`], when it is not known what the store has.
+    pub fn ensure(&mut self, _now: Now, id: PartitionId, config: LogConfig) {
+        if !matches!(self.state, State::Open) {
+            return;
+        }
+        let incarnation = self.take_version();
+        let log = self
+            .logs
+            .entry(id)
+            .or_insert_with(|| Log::new(id, incarnation));
+        log.config = config;
+    }
+
+    /// The partitions that the store has something of.
+    pub fn stored(&self) -> Vec<PartitionId> {
+        self.logs
+            .values()
+            .filter(|log| log.stored)
+            .map(|log| log.id)
+            .collect()
+    }
+
+    /// Forgets the log of `id`; the next commit deletes everything of it.
+    pub fn remove(&mut self, id: PartitionId) {
+        let Some(log) = self.logs.remove(&id) else {
+            return;
+        };
+        if let Some(first_seq) = log.journal_first {
+            self.journal.release(first_seq, id);
+        }
+        self.dirty.remove(&id);
+        self.dirty_heads.remove(&id);
+        self.cache.remove_partition(id);
+        self.maintenance.forget(id);
+        self.uncommitted_bytes -= log.uncommitted().map(|it| it.bytes.len()).sum::<usize>();
+        self.removals.insert(id);
+    }
+
+    /// Appends one batch at the end of a log, in memory: nobody sees it before it is durable.
+    ///
+    /// A client's batch is validated as Kafka's `LogValidator` does. As leader (`Client`,
+    /// `Coordinator`), base offset and leader epoch are written into its header.
+    pub fn append(
+        &mut self,
+        now: Now,
+        id: PartitionId,
+        batch: Bytes,
+        origin: AppendOrigin,
+        leader_epoch: i32,
+    ) -> Result<Appended, AppendError> {
+        if !matches!(self.state, State::Open) {
+            return Err(LogError::NotOpened.into());
+        }
+        let log = self.logs.get_mut(&id).ok_or(LogError::UnknownPartition)?;
+        if self.uncommitted_bytes >= UNCOMMITTED_BYTES_MAX {
+            return Err(AppendError::TooManyUncommitted);
+        }
+        if self.journal.is_full() {
+            return Err(AppendError::JournalFull);
+        }
+        let before = log.tail_bytes;
+        let appended = log.append(now.wall.0, batch, origin, leader_epoch)?;
+        if !appended.duplicate {
+            self.uncommitted_bytes += log.tail_bytes - before;
+            self.dirty.insert(id);
+        }
+        Ok(appended)
+    }
+
+    /// The first offset that may be read.
+    pub fn log_start_offset(&self, id: PartitionId) -> Option<i64> {
+        Some(self.logs.get(&id)?.head.log_start_offset)
+    }
+
+    /// The offset behind the last batch, durable or not.
+    pub fn log_end_offset(&self, id: PartitionId) -> Option<i64> {
+        Some(self.logs.get(&id)?.log_end_offset)
+    }
+
+    /// The offset behind the last durable batch; the high watermark may not be above it.
+    pub fn durable_end(&self, id: PartitionId) -> Option<i64> {
+        Some(self.logs.get(&id)?.visible_end())
+    }
+
+    /// Tells a log its high watermark, above which nothing is deleted or compacted. A log that is
+    /// not told (the only replica's) takes its durable end.
+    pub fn set_high_watermark(&mut self, id: PartitionId, high_watermark: i64) {
+        if let Some(log) = self.logs.get_mut(&id) {
+            log.high_watermark = Some(high_watermark);
+        }
+    }
+
+    /// The first offset of the earliest transaction that is not decided below `high_watermark`, or
+    /// `high_watermark`: what a `read_committed` consumer may read up to.
+    pub fn last_stable_offset(&self, id: PartitionId, high_watermark: i64) -> i64 {
+        match self.logs.get(&id) {
+            Some(log) => log.derived.producers.last_stable_offset(high_watermark),
+            None => high_watermark,
+        }
+    }
+
+    /// The aborted transactions with records in `from..to`.
+    pub fn aborted_transactions(
+        &self,
+        id: PartitionId,
+        from: i64,
+        to: i64,
+    ) -> Vec<AbortedTransaction> {
+        match self.logs.get(&id) {
+            Some(log) => log.derived.producers.aborted_transactions(from, to),
+            None => Vec::new(),
+        }
+    }
+
+    /// The leader epoch of the last batch.
+    pub fn latest_epoch(&self, id: PartitionId) -> Option<i32> {
+        self.logs.get(&id)?.derived.leader_epochs.latest_epoch()
+    }
+
+    /// The largest epoch not above `epoch` that the log has batches of, and the offset behind the
+    /// last of them; (−1, −1) if it cannot be known (OffsetForLeaderEpoch, KIP-279).
+    pub fn epoch_end_offset(&self, id: PartitionId, epoch: i32) -> (i32, i64) {
+        match self.logs.get(&id) {
+            Some(log) => log
+                .derived
+                .leader_epochs
+                .end_offset_for(epoch, log.log_end_offset),
+            None => (UNDEFINED_EPOCH, UNDEFINED_OFFSET),
+        }
+    }
+
+    /// Moves the start of a log to `offset`; records below are deleted. When that is durable,
+    /// [`LogEvent::LogStartOffset`] tells; where the log starts there already, nothing follows.
+    ///
+    /// Error: OFFSET_OUT_OF_RANGE if `offset` is above the durable end (or negative).
+    pub fn delete_records(&mut self, id: PartitionId, offset: i64) -> Result<(), LogError> {
+        let log = self.usable(id)?;
+        if offset < 0 || offset > log.durable_end {
+            return Err(LogError::OffsetOutOfRange {
+                offset,
+                log_start_offset: log.head.log_start_offset,
+                log_end_offset: log.log_end_offset,
+            });
+        }
+        let start = log.delete_records_to.unwrap_or(log.head.log_start_offset);
+        if offset > start {
+            log.delete_records_to = Some(offset);
+            self.dirty_heads.insert(id);
+        }
+        Ok(())
+    }
+
+    /// Does what is due: retention, compaction, expiry of producers.
+    pub fn tick(&mut self, now: Now) {
+        if matches!(self.state, State::Open) {
+            self.maintain(now);
+        }
+    }
+
+    /// When [`tick`](LogManager::tick) has something to do.
+    pub fn next_tick(&self) -> Option<Instant> {
+        match self.state {
+            State::Open => Some(self.next_maintenance()),
+            _ => None,
+        }
+    }
+
+    /// What storage should do now.
+    pub fn take_requests(&mut self, now: Now) -> Vec<StorageRequest> {
+        let mut requests = self.loads.take_requests();
+        if matches!(self.state, State::Open) && self.commit.is_none() {
+            requests.extend(self.start_commit(now));
+        }
+        requests
+    }
+
+    /// Takes what became of a request.
+    pub fn handle(&mut self, now: Now, reply: StorageReply, events: &mut Vec<LogEvent>) {
+        if matches!(self.state, State::New | State::Failed) {
+            return;
+        }
+        match reply {
+            StorageReply::Committed { ticket, result } => {
+                self.end_commit(now, ticket, result, events);
+            }
+            StorageReply::Loaded { ticket, result } => match self.loads.take(ticket) {
+                Some(Load::Opening(store)) => self.opening_loaded(now, store, result, events),
+                Some(load) => self.end_load(LoadId(ticket.0), load, result, events),
+                None => {}
+            },
+        }
+        if matches!(self.state, State::Open) {
+            self.go_on(now, events);
+        }
+    }
+
+    /// A log that may be used.
+    pub(super) fn usable(&mut self, id: PartitionId) -> Result<&mut Log, LogError> {
+        if !matches!(self.state, State::Open) {
+            return Err(LogError::NotOpened);
+        }
+        let log = self.logs.get_mut(&id).ok_or(LogError::UnknownPartition)?;
+        log.check_usable()?;
+        Ok(log)
+    }
+
+    pub(super) fn take_version(&mut self) -> u64 {
+        self.next_version += 1;
+        self.next_version
+    }
+
+    /// Stops everything, if `error` says that the store is not ours any more.
+    pub(super) fn fail_if_fatal(
+        &mut self,
+        error: &StorageError,
+        events: &mut Vec<LogEvent>,
+    ) -> bool {
+        let fatal = matches!(
+            error,
+            StorageError::Fenced { .. } | StorageError::Deleted | StorageError::Closed
+        );
+        if fatal {
+            self.fail(error.clone(), events);
+        }
+        fatal
+    }
+
+    pub(super) fn fail(&mut self, error: StorageError, events: &mut Vec<LogEvent>) {
+        self.state = State::Failed;
+        events.push(LogEvent::Fatal(error));
+    }
+}

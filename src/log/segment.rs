@@ -1,0 +1,239 @@
+//! Segments: what is known of their chunks, and how batches are cut into them.
+
+use super::LogConfig;
+use super::layout::{ActiveSegment, Chunk, Head};
+use super::log::TailBatch;
+use crate::record::NO_TIMESTAMP;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// Bytes of a chunk, unless one batch alone is larger. A value of this size is written and read
+/// in a few milliseconds, and a hundred times fewer rows than batches is what makes IndexedDB fast.
+pub const CHUNK_BYTES_MAX: usize = 1 << 20;
+
+/// The last chunk is written again with more batches while it is smaller than this: a quiet
+/// partition would otherwise leave a row for every few records.
+pub const CHUNK_MERGE_BYTES_MAX: usize = 64 << 10;
+
+/// What is in memory of the index rows of a partition.
+#[derive(Debug, Default)]
+pub(super) struct SegmentIndex {
+    /// Whether the rows that were there at opening have been read.
+    pub complete: bool,
+    /// Where the next page of them starts.
+    pub loaded_to: Option<Vec<u8>>,
+    chunks: BTreeMap<i64, IndexedChunk>,
+}
+
+/// An index row, and which writing of its chunk it describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IndexedChunk {
+    pub chunk: Chunk,
+    /// Changes when the chunk is written again, so that a load of the old bytes is told apart.
+    pub version: u64,
+}
+
+/// One segment, as retention and compaction see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub base_offset: i64,
+    pub last_offset: i64,
+    pub max_timestamp: i64,
+    pub size_bytes: u64,
+}
+
+impl SegmentIndex {
+    /// The index of a log without segments.
+    pub fn empty() -> SegmentIndex {
+        SegmentIndex {
+            complete: true,
+            ..SegmentIndex::default()
+        }
+    }
+
+    /// Takes a row that was loaded; what is known already is newer.
+    pub fn insert_loaded(&mut self, chunk: Chunk) {
+        self.chunks
+            .entry(chunk.base_offset)
+            .or_insert(IndexedChunk { chunk, version: 0 });
+    }
+
+    /// Takes a row that was written.
+    pub fn insert(&mut self, chunk: Chunk, version: u64) {
+        self.chunks
+            .insert(chunk.base_offset, IndexedChunk { chunk, version });
+    }
+
+    pub fn remove(&mut self, chunk_base: i64) {
+        self.chunks.remove(&chunk_base);
+    }
+
+    pub fn get(&self, chunk_base: i64) -> Option<&IndexedChunk> {
+        self.chunks.get(&chunk_base)
+    }
+
+    pub fn indexed(&self) -> impl Iterator<Item = &IndexedChunk> {
+        self.chunks.values()
+    }
+
+    pub fn chunks(&self) -> impl DoubleEndedIterator<Item = &Chunk> {
+        self.chunks.values().map(|indexed| &indexed.chunk)
+    }
+
+    /// The chunk that holds `offset`, or the next one behind it, where compaction left a gap.
+    /// `Err` if index rows must be loaded to know.
+    pub fn find(&self, offset: i64) -> Result<Option<IndexedChunk>, IndexIncomplete> {
+        if let Some((_, indexed)) = self.chunks.range(..=offset).next_back() {
+            if offset <= indexed.chunk.last_offset {
+                return Ok(Some(*indexed));
+            }
+        } else if !self.complete {
+            return Err(IndexIncomplete);
+        }
+        if !self.complete {
+            return Err(IndexIncomplete);
+        }
+        Ok(self.chunks.range(offset..).next().map(|(_, it)| *it))
+    }
+
+    /// The last chunk, if it is known.
+    pub fn last(&self) -> Option<&Chunk> {
+        self.chunks().next_back()
+    }
+
+    /// The segments, oldest first. The index must be complete.
+    pub fn segments(&self) -> Vec<Segment> {
+        let mut segments: Vec<Segment> = Vec::new();
+        for chunk in self.chunks() {
+            match segments.last_mut() {
+                Some(segment) if segment.base_offset == chunk.segment_base => {
+                    segment.last_offset = chunk.last_offset;
+                    segment.max_timestamp = segment.max_timestamp.max(chunk.max_timestamp);
+                    segment.size_bytes += u64::from(chunk.size_bytes);
+                }
+                _ => segments.push(Segment {
+                    base_offset: chunk.segment_base,
+                    last_offset: chunk.last_offset,
+                    max_timestamp: chunk.max_timestamp,
+                    size_bytes: u64::from(chunk.size_bytes),
+                }),
+            }
+        }
+        segments
+    }
+}
+
+/// Index rows are missing in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IndexIncomplete;
+
+/// How the batches of a tail go into segments.
+#[derive(Debug)]
+pub(super) struct Move {
+    pub chunks: Vec<(Chunk, Bytes)>,
+    /// The active segment behind them.
+    pub active: Option<ActiveSegment>,
+}
+
+/// Cuts `tail` into chunks behind those of `head`. `last` is the last chunk with its bytes, if it
+/// may be written again with more.
+pub(super) fn cut<'a>(
+    head: &Head,
+    config: &LogConfig,
+    last: Option<(Chunk, Bytes)>,
+    tail: impl Iterator<Item = &'a TailBatch>,
+) -> Move {
+    let mut cutter = Cutter {
+        chunks: Vec::new(),
+        open: None,
+        active: head.active,
+    };
+    if let (Some((chunk, bytes)), Some(active)) = (last, head.active)
+        && chunk.segment_base == active.base_offset
+    {
+        cutter.open = Some((chunk, vec![bytes]));
+    }
+    for batch in tail {
+        cutter.add(config, batch);
+    }
+    cutter.close();
+    Move {
+        chunks: cutter.chunks,
+        active: cutter.active,
+    }
+}
+
+struct Cutter {
+    chunks: Vec<(Chunk, Bytes)>,
+    open: Option<(Chunk, Vec<Bytes>)>,
+    active: Option<ActiveSegment>,
+}
+
+impl Cutter {
+    fn add(&mut self, config: &LogConfig, batch: &TailBatch) {
+        let size_bytes = batch.bytes.len();
+        let mut active = match self.active {
+            Some(active) if !must_roll(&active, config, batch) => active,
+            _ => {
+                self.close();
+                ActiveSegment {
+                    base_offset: batch.header.base_offset,
+                    size_bytes: 0,
+                    rolling_timestamp: batch.header.max_timestamp,
+                }
+            }
+        };
+        active.size_bytes += size_bytes as u64;
+        self.active = Some(active);
+        if let Some((chunk, _)) = &self.open
+            && chunk.size_bytes as usize + size_bytes > CHUNK_BYTES_MAX
+        {
+            self.close();
+        }
+        let (chunk, parts) = self.open.get_or_insert_with(|| {
+            let chunk = Chunk {
+                segment_base: active.base_offset,
+                base_offset: batch.header.base_offset,
+                last_offset: batch.header.last_offset(),
+                max_timestamp: NO_TIMESTAMP,
+                leader_epoch: batch.header.partition_leader_epoch,
+                size_bytes: 0,
+            };
+            (chunk, Vec::new())
+        });
+        chunk.last_offset = batch.header.last_offset();
+        chunk.max_timestamp = chunk.max_timestamp.max(batch.header.max_timestamp);
+        chunk.size_bytes += size_bytes as u32;
+        parts.push(batch.bytes.clone());
+    }
+
+    fn close(&mut self) {
+        if let Some((chunk, parts)) = self.open.take() {
+            self.chunks.push((chunk, concat(parts)));
+        }
+    }
+}
+
+/// Kafka's `LogSegment.shouldRoll`.
+fn must_roll(active: &ActiveSegment, config: &LogConfig, batch: &TailBatch) -> bool {
+    let size_bytes = active.size_bytes + batch.bytes.len() as u64;
+    let span_ms = batch
+        .header
+        .max_timestamp
+        .saturating_sub(active.rolling_timestamp);
+    size_bytes > u64::from(config.segment_bytes.max(0) as u32)
+        || (active.rolling_timestamp >= 0 && span_ms > config.segment_ms)
+        || batch.header.last_offset() - active.base_offset > i64::from(i32::MAX)
+}
+
+/// One value of several; the bytes are copied only if there are several.
+pub(super) fn concat(mut parts: Vec<Bytes>) -> Bytes {
+    if parts.len() == 1 {
+        return parts.swap_remove(0);
+    }
+    let mut whole = Vec::with_capacity(parts.iter().map(Bytes::len).sum());
+    for part in parts {
+        whole.extend_from_slice(&part);
+    }
+    whole.into()
+}

@@ -1,0 +1,179 @@
+//! Commits: group commit, the order of events, roll-back, quota.
+
+use super::node::*;
+use crate::log::*;
+use crate::storage::faulty::Outcome;
+use crate::storage::{Fence, StorageError, StorageReply, StorageRequest, Store};
+
+#[test]
+fn what_is_appended_during_a_commit_joins_the_next() {
+    let mut node = Node::new();
+    node.ensure(id(1), LogConfig::default());
+    node.produce(p0(), &[1]);
+    node.submit();
+    for value in 2..10 {
+        node.produce(p0(), &[value]);
+        node.produce(id(1), &[value]);
+    }
+    node.settle();
+    assert_eq!(node.commits, 2);
+    assert_eq!(node.rows(Store::Journal), 2);
+    assert_eq!(node.values(p0()), (1..10).collect::<Vec<_>>());
+    let durable: Vec<LogEvent> = node.events.drain(1..).collect();
+    let end = |partition, end| LogEvent::Durable {
+        id: id(partition),
+        end,
+    };
+    assert_eq!(durable, [end(0, 1), end(0, 9), end(1, 8)]);
+}
+
+#[test]
+fn nothing_is_read_before_it_is_durable() {
+    let mut node = Node::new();
+    node.produce(p0(), &[1]);
+    let read = node.logs.read(p0(), 0, i64::MAX, 1000, true);
+    assert_eq!(read, Ok(Read::Records(vec![])));
+    node.submit();
+    let read = node.logs.read(p0(), 1, i64::MAX, 1000, true);
+    assert_eq!(read, Ok(Read::Records(vec![])));
+    node.settle();
+    assert_eq!(node.values(p0()), [1]);
+}
+
+#[test]
+fn a_failed_commit_takes_back_all_that_stands_on_it() {
+    for outcome in [Outcome::Quota, Outcome::Failed] {
+        let mut node = Node::new();
+        node.ensure(id(1), LogConfig::default());
+        node.append(p0(), sequenced(1, 0, 0, 7)).unwrap();
+        node.settle();
+        node.take_events();
+        node.append(p0(), sequenced(1, 0, 1, 8)).unwrap();
+        node.submit();
+        node.append(p0(), sequenced(1, 0, 2, 9)).unwrap();
+        node.produce(id(1), &[1]);
+        node.step(outcome);
+        let ends: Vec<(PartitionId, i64)> = node
+            .take_events()
+            .into_iter()
+            .map(|event| match event {
+                LogEvent::RolledBack { id, end, .. } => (id, end),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(ends, [(id(0), 1), (id(1), 0)]);
+        assert_eq!(node.logs.log_end_offset(p0()), Some(1));
+        // The producer's state is that of the durable batches: 8 again, and 9 not before it.
+        assert!(node.append(p0(), sequenced(1, 0, 2, 9)).is_err());
+        let again = node.append(p0(), sequenced(1, 0, 1, 8)).unwrap();
+        assert!(!again.duplicate);
+        assert!(node.append(p0(), sequenced(1, 0, 0, 7)).unwrap().duplicate);
+        node.settle();
+        assert_eq!(node.values(p0()), [7, 8]);
+        let mut node = node.crash(&LogConfig::default());
+        assert_eq!(node.values(p0()), [7, 8]);
+    }
+}
+
+#[test]
+fn reads_go_on_under_a_full_quota() {
+    let mut node = Node::new();
+    node.produce(p0(), &[1]);
+    node.settle();
+    for value in 2..5 {
+        node.produce(p0(), &[value]);
+        assert!(node.step(Outcome::Quota));
+        assert_eq!(node.values(p0()), [1]);
+    }
+    node.produce(p0(), &[9]);
+    node.settle();
+    assert_eq!(node.values(p0()), [1, 9]);
+}
+
+#[test]
+fn an_unknown_outcome_that_was_settled_changes_nothing() {
+    let mut node = Node::new();
+    for (value, outcome) in [
+        (1, Outcome::UnknownApplied),
+        (2, Outcome::UnknownNotApplied),
+    ] {
+        node.produce(p0(), &[value]);
+        node.step(outcome);
+        node.settle();
+    }
+    assert_eq!(node.values(p0()), [1, 2]);
+}
+
+#[test]
+fn a_fenced_node_asks_for_nothing_more() {
+    let mut node = Node::new();
+    node.produce(p0(), &[1]);
+    node.settle();
+    let _newer = Node::on(node.medium.clone());
+    node.take_events();
+    node.produce(p0(), &[2]);
+    node.settle();
+    assert!(matches!(
+        node.events[..],
+        [LogEvent::Fatal(StorageError::Fenced { .. })]
+    ));
+    assert!(node.append(p0(), batch(START_MS, &[3])).is_err());
+    assert!(node.logs.take_requests(node.now).is_empty());
+}
+
+#[test]
+fn an_answer_to_a_question_that_nobody_asked_is_ignored() {
+    let mut node = Node::new();
+    let reply = StorageReply::Committed {
+        ticket: crate::storage::Ticket(999),
+        result: Err(StorageError::Fenced {
+            found: Fence::default(),
+        }),
+    };
+    node.logs.handle(node.now, reply, &mut node.events);
+    node.produce(p0(), &[1]);
+    node.settle();
+    assert_eq!(node.values(p0()), [1]);
+}
+
+#[test]
+fn flush_messages_asks_for_commits_that_survive_a_power_cut() {
+    let mut node = Node::with_config(LogConfig {
+        flush_messages: 1,
+        ..LogConfig::default()
+    });
+    node.produce(p0(), &[1]);
+    let requests = node.logs.take_requests(node.now);
+    let [StorageRequest::Commit { batch, .. }] = &requests[..] else {
+        panic!("{requests:?}");
+    };
+    assert_eq!(batch.durability, crate::storage::Durability::Strict);
+}
+
+#[test]
+fn a_removed_log_leaves_nothing_but_the_journals_rows() {
+    let mut node = Node::new();
+    node.ensure(id(1), LogConfig::default());
+    for partition in 0..2 {
+        let bytes = batch_of(START_MS, &[1], DIRECT_BYTES_MIN, Default::default());
+        node.append(id(partition), bytes).unwrap();
+        node.settle();
+        node.produce(id(partition), &[2]);
+        node.settle();
+    }
+    node.logs.remove(p0());
+    assert_eq!(node.logs.log_end_offset(p0()), None);
+    node.settle();
+    for store in [Store::Head, Store::Snapshot, Store::Segment, Store::Index] {
+        assert_eq!(node.rows(store), 1, "{store:?}");
+    }
+    let mut node = node.crash(&LogConfig::default());
+    assert_eq!(node.logs.stored(), [id(1)]);
+    assert_eq!(node.values(id(1)), [1, 2]);
+    // The same id again starts empty, in spite of the rows that the journal still has.
+    node.ensure(p0(), LogConfig::default());
+    node.produce(p0(), &[5]);
+    node.settle();
+    let mut node = node.crash(&LogConfig::default());
+    assert_eq!(node.values(p0()), [5]);
+}

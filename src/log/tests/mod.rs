@@ -1,0 +1,6 @@
+mod node;
+
+mod append;
+mod commit;
+mod opening;
+mod read;

@@ -1,0 +1,254 @@
+//! Opening: what a crash may leave, on each way that bytes take.
+
+use super::node::*;
+use crate::log::*;
+use crate::record::BatchFields;
+use crate::storage::faulty::{FaultyMedium, Outcome};
+use crate::storage::{KeyRange, Store};
+
+fn large(value: Value) -> bytes::Bytes {
+    batch_of(START_MS, &[value], DIRECT_BYTES_MIN, BatchFields::default())
+}
+
+fn config() -> LogConfig {
+    LogConfig::default()
+}
+
+#[test]
+fn an_empty_store_opens_without_logs() {
+    let node = Node::on(FaultyMedium::new());
+    assert!(node.logs.stored().is_empty());
+}
+
+#[test]
+fn journaled_batches_are_there_again() {
+    let mut node = Node::new();
+    for value in 0..5 {
+        node.produce(p0(), &[value]);
+        node.settle();
+    }
+    assert_eq!(node.rows(Store::Segment), 0);
+    let mut node = node.crash(&config());
+    assert_eq!(node.values(p0()), [0, 1, 2, 3, 4]);
+    assert_eq!(node.produce(p0(), &[5]).base_offset, 5);
+}
+
+#[test]
+fn a_large_share_goes_to_its_segment_directly() {
+    let mut node = Node::new();
+    node.append(p0(), large(1)).unwrap();
+    node.settle();
+    assert_eq!(node.rows(Store::Journal), 0);
+    assert_eq!(node.rows(Store::Segment), 1);
+    let mut node = node.crash(&config());
+    assert_eq!(node.values(p0()), [1]);
+    assert_eq!(node.produce(p0(), &[2]).base_offset, 1);
+}
+
+#[test]
+fn journal_and_segments_mix() {
+    let mut node = Node::new();
+    node.ensure(id(1), config());
+    node.produce(p0(), &[1]);
+    node.produce(id(1), &[11]);
+    node.settle();
+    node.append(p0(), large(2)).unwrap();
+    node.produce(id(1), &[12]);
+    node.settle();
+    node.produce(p0(), &[3]);
+    node.settle();
+    let mut node = node.crash(&config());
+    assert_eq!(node.values(p0()), [1, 2, 3]);
+    assert_eq!(node.values(id(1)), [11, 12]);
+}
+
+#[test]
+fn an_idle_node_moves_a_long_journal_into_segments() {
+    let mut node = Node::new();
+    node.ensure(id(1), config());
+    for value in 0..300 {
+        node.produce(id(value as i32 % 2), &[value]);
+        node.settle();
+    }
+    assert!(node.rows(Store::Journal) < 150);
+    assert!(node.rows(Store::Segment) > 0);
+    let mut node = node.crash(&config());
+    let evens: Vec<Value> = (0..300).step_by(2).collect();
+    assert_eq!(node.values(p0()), evens);
+}
+
+#[test]
+fn the_journal_has_a_bound_while_nobody_idles() {
+    let mut node = Node::new();
+    for value in 0..3000 {
+        node.produce(p0(), &[value]);
+        // Something waits at every moment.
+        node.submit();
+        node.produce(p0(), &[value]);
+        node.step(Outcome::Done);
+        assert!(node.rows(Store::Journal) <= super::super::journal::JOURNAL_MOVE_ROWS + 1);
+    }
+    node.settle();
+    assert_eq!(node.values(p0()).len(), 6000);
+}
+
+#[test]
+fn a_small_chunk_is_written_again_with_more_batches() {
+    let mut node = Node::new();
+    for value in 0..2000 {
+        node.produce(p0(), &[value]);
+        node.settle();
+    }
+    // 2,000 batches of 78 bytes are 152 KiB: three chunks, not one for every move.
+    assert!(
+        node.rows(Store::Segment) <= 4,
+        "{}",
+        node.rows(Store::Segment)
+    );
+    let mut node = node.crash(&config());
+    assert_eq!(node.values(p0()).len(), 2000);
+}
+
+#[test]
+fn producers_are_known_again_on_every_way() {
+    let mut node = Node::new();
+    node.append(p0(), sequenced(1, 0, 0, 1)).unwrap();
+    node.settle();
+    node = node.crash(&config());
+    let again = node.append(p0(), sequenced(1, 0, 0, 1)).unwrap();
+    assert!(again.duplicate, "from the journal");
+    node.append(p0(), large(2)).unwrap();
+    node.settle();
+    node = node.crash(&config());
+    let again = node.append(p0(), sequenced(1, 0, 0, 1)).unwrap();
+    assert!(again.duplicate, "from the snapshot");
+    node.append(p0(), sequenced(1, 0, 1, 3)).unwrap();
+    node.settle();
+    node = node.crash(&config());
+    for sequence in 0..2 {
+        let again = node.append(p0(), sequenced(1, 0, sequence, 0)).unwrap();
+        assert!(again.duplicate, "from both");
+    }
+    assert!(node.append(p0(), sequenced(1, 0, 3, 9)).is_err());
+    assert_eq!(node.values(p0()), [1, 2, 3]);
+}
+
+/// What was durable before the crash is there, what was not is there as a whole or not at all.
+#[test]
+fn a_crash_at_any_step_keeps_what_was_durable() {
+    for steps in 0..40 {
+        for performed in [false, true] {
+            let mut node = Node::new();
+            let mut value = 0;
+            let mut produced = Vec::new();
+            for step in 0..steps {
+                match step % 5 {
+                    4 => {
+                        node.append(p0(), large(value)).unwrap();
+                    }
+                    _ => {
+                        node.produce(p0(), &[value]);
+                    }
+                }
+                produced.push(value);
+                value += 1;
+                if step % 3 == 0 {
+                    node.step(Outcome::Done);
+                }
+            }
+            let durable = node.logs.durable_end(p0()).unwrap() as usize;
+            let mut node = match performed {
+                false => node.crash(&config()),
+                true => node.perform_and_crash(&config()),
+            };
+            if node.logs.stored().is_empty() {
+                assert_eq!(durable, 0);
+                continue;
+            }
+            let values = node.values(p0());
+            assert!(values.len() >= durable);
+            assert_eq!(values, produced[..values.len()]);
+        }
+    }
+}
+
+#[test]
+fn a_missing_journal_row_stops_the_partition_for_good() {
+    let mut node = Node::new();
+    node.ensure(id(1), config());
+    for value in 0..3 {
+        node.produce(p0(), &[value]);
+        node.settle();
+    }
+    node.produce(id(1), &[7]);
+    node.settle();
+    let second = node.medium.read(&KeyRange::all(Store::Journal), usize::MAX)[1]
+        .key
+        .clone();
+    node.delete(KeyRange::one(Store::Journal, &second));
+    for _ in 0..2 {
+        node = node.crash(&config());
+        let stopped = node
+            .events
+            .iter()
+            .any(|event| matches!(event, LogEvent::Stopped { id, .. } if *id == p0()));
+        assert!(stopped);
+        node.settle();
+        assert!(matches!(node.read(p0(), 0), Err(LogError::Stopped(_))));
+        assert!(node.append(p0(), batch(START_MS, &[1])).is_err());
+        // The others go on, and the journal with them.
+        for value in 0..200 {
+            node.produce(id(1), &[value]);
+            node.settle();
+        }
+    }
+    assert_eq!(node.values(id(1)).len(), 401);
+}
+
+#[test]
+fn opening_reads_as_much_for_ten_times_the_records() {
+    let opened = |batches: Value| {
+        let mut node = Node::new();
+        for value in 0..batches {
+            node.append(p0(), large(value)).unwrap();
+            node.settle();
+        }
+        for value in 0..10 {
+            node.produce(p0(), &[value]);
+            node.settle();
+        }
+        let node = node.crash(&config());
+        (node.loads, node.loaded_bytes)
+    };
+    assert_eq!(opened(10), opened(100));
+}
+
+#[test]
+fn an_unreadable_store_is_fatal() {
+    let mut node = Node::new();
+    node.produce(p0(), &[1]);
+    node.settle();
+    node.put(Store::Head, b"what is this".to_vec(), "?".into());
+    let medium = node.medium.clone();
+    drop(node);
+    let mut logs = LogManager::new();
+    let storage = crate::storage::faulty::FaultyStorage::new(&medium);
+    storage.open_now().unwrap();
+    logs.open();
+    let mut events = Vec::new();
+    let now = crate::now::Now::default();
+    loop {
+        for request in logs.take_requests(now) {
+            storage.submit(request);
+        }
+        let Some(ticket) = storage.ready().first().copied() else {
+            break;
+        };
+        let reply = storage.perform(ticket, Outcome::Done).unwrap();
+        logs.handle(now, reply, &mut events);
+    }
+    assert!(matches!(
+        events[..],
+        [LogEvent::Fatal(crate::storage::StorageError::Corrupt(_))]
+    ));
+}
