@@ -294,3 +294,74 @@ fn type_of(text: &str) -> Result<Type, String> {
         other => return Err(format!("`{other}` is not a type")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_lie_below_the_struct_that_declares_them() {
+        let table = "# a comment\nrequest 3 ARequest 0-2 flexible 2+\n  \
+                     list: []Item 1+ nullable 2+ default null\n    id: int32 1+ tag 4 ignorable\n  \
+                     last: string 0\n";
+        let messages = parse(table).unwrap();
+        assert_eq!(messages.len(), 1);
+        let message = &messages[0];
+        assert_eq!(
+            (message.kind, message.name.as_str()),
+            (Kind::Request(3), "ARequest")
+        );
+        assert_eq!(message.versions, Versions { min: 0, max: 2 });
+        let [list, last] = &message.fields[..] else {
+            panic!("{message:?}")
+        };
+        assert_eq!(
+            list.kind,
+            Type::Array(Box::new(Type::Struct("Item".to_string())))
+        );
+        assert_eq!(
+            list.nullable,
+            Versions {
+                min: 2,
+                max: i16::MAX
+            }
+        );
+        assert_eq!(list.default.as_deref(), Some("null"));
+        assert_eq!(
+            (list.fields[0].name.as_str(), list.fields[0].tag),
+            ("id", Some(4))
+        );
+        assert!(list.fields[0].ignorable);
+        assert_eq!(last.versions, Versions { min: 0, max: 0 });
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_line() {
+        let error = |table: &str| parse(table).unwrap_err();
+        assert_eq!(
+            error("requst 3 A 0"),
+            "1: `requst` is not a kind of message"
+        );
+        assert_eq!(
+            error("data A 0\n  x int32 0"),
+            "2: a field begins with `name:`"
+        );
+        assert_eq!(error("data A 0\n  x: int 0"), "2: `int` is not a type");
+        assert_eq!(
+            error("data A 0\n  x: int8 zero"),
+            "2: `zero` is not a range of versions"
+        );
+        assert_eq!(
+            error("data A 0\n  x: int8 0 nulable 0"),
+            "2: `nulable` is not expected"
+        );
+        assert_eq!(
+            error("data A 0\n   x: int8 0"),
+            "2: the indentation is not a multiple of two"
+        );
+        assert_eq!(
+            error("data A 0\n  x: B 0\n      y: int8 0"),
+            "3: the indentation does not fit"
+        );
+    }
+}
