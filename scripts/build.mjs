@@ -12,16 +12,6 @@ import { wasmBindgen } from "./tools.mjs";
 /** What a page downloads; growth beyond it is a decision, made here. */
 const WASM_BROTLI_BYTES_MAX = 1024 * 1024;
 
-// rustc emits these for wasm32-unknown-unknown; `strip` drops the section that would tell wasm-opt.
-const WASM_FEATURES = [
-  "--enable-bulk-memory",
-  "--enable-multivalue",
-  "--enable-mutable-globals",
-  "--enable-nontrapping-float-to-int",
-  "--enable-reference-types",
-  "--enable-sign-ext",
-];
-
 /** Compiles the crate and makes pkg/. */
 export async function buildWasm() {
   const target = "wasm32-unknown-unknown";
@@ -35,8 +25,7 @@ export async function buildWasm() {
     // The glue may not hold its own `new URL(….wasm)`: bundlers would emit the file twice.
     const flags = ["--target", "web", "--omit-default-module-path"];
     await mustRun(command, [...flags, "--out-dir", "pkg", "--out-name", "bindings", crate]);
-    const optimise = ["-O3", ...WASM_FEATURES, "pkg/bindings_bg.wasm", "-o", "pkg/tablog.wasm"];
-    await mustRun(npmBin("wasm-opt"), optimise);
+    await mustRun(npmBin("wasm-opt"), ["-O3", "pkg/bindings_bg.wasm", "-o", "pkg/tablog.wasm"]);
     writeFileSync(made, from);
   }
   reportSize(readFileSync(join(root, "pkg/tablog.wasm")));
