@@ -5,12 +5,17 @@
 //! controller instead of a quorum.
 
 pub mod configs;
+mod controller;
 mod error_response;
 mod follower;
 mod image;
 mod producer_ids;
 mod records;
 
+#[cfg(test)]
+mod tests;
+
+pub use controller::{Controller, ControllerConfig, PARTITIONS_MAX};
 pub use error_response::error_response;
 pub use follower::{FollowerEvent, MetadataFollower, Registration};
 pub use image::{

@@ -236,7 +236,13 @@ impl ConfigDefinition {
             };
             self.validator.number(parsed).map_err(invalid)?;
         } else {
-            self.validator.words(self, &normal).map_err(invalid)?;
+            self.validator
+                .words(self, &normal)
+                .map_err(|(value, reason)| ConfigError::InvalidValue {
+                    name: self.name.to_string(),
+                    value,
+                    reason,
+                })?;
         }
         if let Supported::Only(values, reason) = self.supported
             && !values.contains(&normal.as_str())
@@ -288,31 +294,44 @@ impl Validator {
         }
     }
 
-    fn words(self, definition: &ConfigDefinition, normal: &str) -> Result<(), String> {
+    /// Checks a word, or a list of them. The error names what is wrong, and why.
+    fn words(self, definition: &ConfigDefinition, normal: &str) -> Result<(), (String, String)> {
         let items = match definition.config_type {
             ConfigType::List => list(normal),
             _ => vec![normal],
         };
         match self {
-            Validator::OneOf(words) if !items.iter().all(|item| words.contains(item)) => {
-                Err(format!("String must be one of: {}", words.join(", ")))
-            }
-            Validator::ThrottledReplicas if !is_throttled_replicas(&items) => Err(format!(
-                "{} must be the literal '*' or a list of replicas in the following format: \
-                 [partitionId]:[brokerId],[partitionId]:[brokerId],...",
-                definition.name
+            Validator::OneOf(words) => match items.iter().find(|item| !words.contains(item)) {
+                Some(item) => Err((
+                    item.to_string(),
+                    format!("String must be one of: {}", words.join(", ")),
+                )),
+                None => Ok(()),
+            },
+            Validator::ThrottledReplicas if !is_throttled_replicas(&items) => Err((
+                format!("[{}]", items.join(", ")),
+                format!(
+                    "{} must be the literal '*' or a list of replicas in the following format: \
+                     [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+                    definition.name
+                ),
             )),
             _ => Ok(()),
         }
     }
 }
 
-/// The items of a list; none for an empty value.
+/// The items of a list, each once; none for an empty value.
 pub(super) fn list(value: &str) -> Vec<&str> {
-    if value.trim().is_empty() {
-        return Vec::new();
+    let mut items = Vec::new();
+    if !value.trim().is_empty() {
+        for item in value.split(',').map(str::trim) {
+            if !items.contains(&item) {
+                items.push(item);
+            }
+        }
     }
-    value.split(',').map(str::trim).collect()
+    items
 }
 
 fn is_throttled_replicas(items: &[&str]) -> bool {

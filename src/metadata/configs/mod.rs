@@ -3,6 +3,7 @@
 mod broker;
 mod definition;
 mod describe;
+mod log_config;
 mod topic;
 
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 pub use broker::{BROKER_CONFIGS, BrokerConfigs};
 pub use definition::{ConfigDefinition, ConfigError, ConfigType, Supported, Validator};
 pub use describe::{ConfigEntry, ConfigSource, describe_broker, describe_topic};
+pub use log_config::log_config;
 pub use topic::{
     TOPIC_CONFIGS, TopicConfigs, min_insync_replicas, topic_config, validate_topic_configs,
 };

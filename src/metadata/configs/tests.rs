@@ -96,6 +96,13 @@ fn refusals_are_worded_as_by_kafka() {
              remote log storage.",
         ),
         (
+            "leader.replication.throttled.replicas",
+            "foo",
+            "Invalid value [foo] for configuration leader.replication.throttled.replicas: \
+             leader.replication.throttled.replicas must be the literal '*' or a list of replicas in \
+             the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+        ),
+        (
             "message.format.version",
             "3.0",
             "Unknown topic config name: message.format.version",
@@ -179,7 +186,7 @@ fn a_topic_is_described_with_all_of_kafkas_configs() {
 fn a_set_config_is_described_before_its_synonyms() {
     let broker = BrokerConfigs::new(set("log.cleanup.policy", "compact")).unwrap();
     let entry = described(
-        &set("cleanup.policy", " compact , delete"),
+        &set("cleanup.policy", " compact , delete,compact"),
         &broker,
         "cleanup.policy",
     );

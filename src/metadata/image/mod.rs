@@ -1,15 +1,23 @@
+//! The cluster as a fold over the records of `__cluster_metadata`.
+
+mod broker;
+mod change;
+mod error;
+mod topic;
+
+pub use broker::{BrokerImage, Endpoint};
+pub use change::Change;
+pub use error::ImageError;
+pub use topic::{PartitionImage, TopicImage};
+
 use super::configs::TopicConfigs;
 use crate::protocol::messages::broker_registration_change_record::BrokerRegistrationChangeRecord;
 use crate::protocol::messages::config_record::ConfigRecord;
 use crate::protocol::messages::feature_level_record::FeatureLevelRecord;
-use crate::protocol::messages::partition_change_record::PartitionChangeRecord;
-use crate::protocol::messages::partition_record::PartitionRecord;
 use crate::protocol::messages::producer_ids_record::ProducerIdsRecord;
-use crate::protocol::messages::register_broker_record::{BrokerEndpoint, RegisterBrokerRecord};
 use crate::protocol::messages::topic_record::TopicRecord;
 use crate::protocol::{MetadataRecord, Uuid};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// No broker leads the partition.
 pub const NO_LEADER: i32 = -1;
@@ -34,146 +42,6 @@ pub struct MetadataImage {
     next_producer_id: i64,
     end_offset: i64,
 }
-
-/// A registered broker.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BrokerImage {
-    /// Chosen by the broker when it starts.
-    pub incarnation_id: Uuid,
-    /// The offset of its registration; a broker with an older one is fenced.
-    pub epoch: i64,
-    /// Where it listens.
-    pub endpoints: Vec<Endpoint>,
-    /// `broker.rack`.
-    pub rack: Option<String>,
-    /// Whether it may neither lead nor be in sync.
-    pub fenced: bool,
-}
-
-/// Where a broker listens.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Endpoint {
-    /// The listener's name.
-    pub name: String,
-    /// The host to connect to.
-    pub host: String,
-    /// The port to connect to.
-    pub port: u16,
-    /// 0 is PLAINTEXT.
-    pub security_protocol: i16,
-}
-
-/// A topic and its partitions, from 0 without gaps.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TopicImage {
-    /// Its name.
-    pub name: String,
-    /// Its id; a topic that is created again under the same name has another one.
-    pub topic_id: Uuid,
-    /// By partition index.
-    pub partitions: BTreeMap<i32, PartitionImage>,
-}
-
-/// Who has a partition.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PartitionImage {
-    /// Brokers that are to have it, the preferred leader first.
-    pub replicas: Vec<i32>,
-    /// Those of them that are in sync with the leader.
-    pub isr: Vec<i32>,
-    /// The broker that leads, or [`NO_LEADER`].
-    pub leader: i32,
-    /// Raised by every election, and by every registration of the leader.
-    pub leader_epoch: i32,
-    /// Raised by every change of the partition.
-    pub partition_epoch: i32,
-}
-
-/// Something in an image that is not as it was. The image says how it is now.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
-    /// There is a new topic.
-    TopicCreated {
-        /// Its name.
-        name: String,
-        /// Its id.
-        topic_id: Uuid,
-    },
-    /// A topic is gone, with its configs.
-    TopicDeleted {
-        /// Its name, which another topic may have by now.
-        name: String,
-        /// Its id.
-        topic_id: Uuid,
-        /// The partitions it had.
-        partitions: Vec<i32>,
-    },
-    /// A partition is new, or has another leader, leader epoch, ISR or replicas.
-    PartitionChanged {
-        /// The topic's id.
-        topic_id: Uuid,
-        /// The partition's index.
-        partition: i32,
-    },
-    /// Configs of a topic were set or unset.
-    ConfigChanged {
-        /// The topic's name.
-        topic: String,
-    },
-    /// A broker was registered, fenced, unfenced or unregistered.
-    BrokerChanged {
-        /// The broker's id.
-        broker_id: i32,
-    },
-}
-
-/// A record that does not fit to the image: the log and its reader disagree, so the reader must
-/// stop.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageError {
-    /// The offset of a batch is not behind the one before.
-    Gap {
-        /// Where the image ends.
-        end_offset: i64,
-        /// Where the batch begins.
-        base_offset: i64,
-    },
-    /// A record about a topic that does not exist.
-    UnknownTopic(Uuid),
-    /// A record about a partition that does not exist.
-    UnknownPartition(Uuid, i32),
-    /// A record about a broker that is not registered.
-    UnknownBroker(i32),
-    /// A config of something that has none here.
-    UnknownResource(i8),
-}
-
-impl fmt::Display for ImageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gap {
-                end_offset,
-                base_offset,
-            } => {
-                write!(
-                    f,
-                    "metadata ends at {end_offset}, the next batch is at {base_offset}"
-                )
-            }
-            Self::UnknownTopic(topic_id) => write!(f, "metadata has no topic {topic_id}"),
-            Self::UnknownPartition(topic_id, partition) => {
-                write!(
-                    f,
-                    "metadata has no partition {partition} of topic {topic_id}"
-                )
-            }
-            Self::UnknownBroker(id) => write!(f, "metadata has no broker {id}"),
-            Self::UnknownResource(kind) => write!(f, "resources of type {kind} have no configs"),
-        }
-    }
-}
-
-impl std::error::Error for ImageError {}
 
 impl MetadataImage {
     /// Applies the records of one batch, which were written together.
@@ -447,7 +315,7 @@ impl MetadataImage {
     }
 
     /// What changes when `next` takes the place of this image.
-    pub(super) fn difference(&self, next: &MetadataImage) -> Vec<Change> {
+    pub(in crate::metadata) fn difference(&self, next: &MetadataImage) -> Vec<Change> {
         let mut changes = Vec::new();
         let ids = self.brokers.keys().chain(next.brokers.keys().filter(|id| {
             // Those of both were seen already.
@@ -492,7 +360,7 @@ impl MetadataImage {
 }
 
 /// The record that sets a topic's config, or unsets it.
-pub(super) fn topic_config_record(
+pub(in crate::metadata) fn topic_config_record(
     topic: &str,
     name: &str,
     value: Option<String>,
@@ -508,99 +376,9 @@ pub(super) fn topic_config_record(
 
 /// Whether the records of a batch replace everything before them. As in KRaft, a snapshot begins
 /// with the metadata version.
-pub(super) fn is_snapshot(records: &[MetadataRecord]) -> bool {
+pub(in crate::metadata) fn is_snapshot(records: &[MetadataRecord]) -> bool {
     matches!(
         records.first(),
         Some(MetadataRecord::FeatureLevel(record)) if record.name == METADATA_VERSION_FEATURE
     )
-}
-
-impl BrokerImage {
-    fn from_record(record: &RegisterBrokerRecord) -> BrokerImage {
-        let endpoints = record.end_points.iter().map(|endpoint| Endpoint {
-            name: endpoint.name.clone(),
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-            security_protocol: endpoint.security_protocol,
-        });
-        BrokerImage {
-            incarnation_id: record.incarnation_id,
-            epoch: record.broker_epoch,
-            endpoints: endpoints.collect(),
-            rack: record.rack.clone(),
-            fenced: record.fenced,
-        }
-    }
-
-    /// The record that registers this broker.
-    pub(super) fn to_record(&self, broker_id: i32) -> RegisterBrokerRecord {
-        let end_points = self.endpoints.iter().map(|endpoint| BrokerEndpoint {
-            name: endpoint.name.clone(),
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-            security_protocol: endpoint.security_protocol,
-            ..Default::default()
-        });
-        RegisterBrokerRecord {
-            broker_id,
-            incarnation_id: self.incarnation_id,
-            broker_epoch: self.epoch,
-            end_points: end_points.collect(),
-            rack: self.rack.clone(),
-            fenced: self.fenced,
-            ..Default::default()
-        }
-    }
-}
-
-impl TopicImage {
-    fn deleted(&self) -> Change {
-        Change::TopicDeleted {
-            name: self.name.clone(),
-            topic_id: self.topic_id,
-            partitions: self.partitions.keys().copied().collect(),
-        }
-    }
-}
-
-impl PartitionImage {
-    fn from_record(record: &PartitionRecord) -> PartitionImage {
-        PartitionImage {
-            replicas: record.replicas.clone(),
-            isr: record.isr.clone(),
-            leader: record.leader,
-            leader_epoch: record.leader_epoch,
-            partition_epoch: record.partition_epoch,
-        }
-    }
-
-    /// The record that makes this partition.
-    pub(super) fn to_record(&self, topic_id: Uuid, partition_id: i32) -> PartitionRecord {
-        PartitionRecord {
-            partition_id,
-            topic_id,
-            replicas: self.replicas.clone(),
-            isr: self.isr.clone(),
-            leader: self.leader,
-            leader_epoch: self.leader_epoch,
-            partition_epoch: self.partition_epoch,
-            ..Default::default()
-        }
-    }
-
-    /// As Kafka's `PartitionRegistration.merge`: naming a leader, even the same one, raises the
-    /// leader epoch.
-    fn change(&mut self, record: &PartitionChangeRecord) {
-        if let Some(isr) = &record.isr {
-            self.isr = isr.clone();
-        }
-        if let Some(replicas) = &record.replicas {
-            self.replicas = replicas.clone();
-        }
-        if record.leader != LEADER_UNCHANGED {
-            self.leader = record.leader;
-            self.leader_epoch += 1;
-        }
-        self.partition_epoch += 1;
-    }
 }

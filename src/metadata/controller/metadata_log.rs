@@ -1,0 +1,331 @@
+use crate::log::{
+    AppendError, AppendOrigin, LogConfig, LogError, LogEvent, LogManager, PartitionId, Read,
+};
+use crate::metadata::image::is_snapshot;
+use crate::metadata::{
+    CLUSTER_METADATA_TOPIC_ID, MetadataError, MetadataImage, decode_batch, encode_batch,
+};
+use crate::now::{Instant, Now};
+use crate::protocol::{EncodeError, ErrorCode, MetadataRecord};
+use crate::record::batches;
+use crate::storage::{StorageError, StorageReply, StorageRequest};
+use std::fmt;
+
+/// The partition that all metadata is in.
+pub(super) const METADATA_PARTITION: PartitionId = PartitionId {
+    topic_id: CLUSTER_METADATA_TOPIC_ID,
+    partition: 0,
+};
+
+/// Bytes of the records of one request, or of a snapshot.
+const BATCH_BYTES_MAX: i32 = 4 * 1024 * 1024;
+
+/// Bytes of records after which a snapshot is written, or twice its size if that is more: so the
+/// log stays within a small multiple of what it says.
+const SNAPSHOT_AFTER_BYTES: usize = 256 * 1024;
+
+/// Bytes that are read at once when the log is replayed.
+const REPLAY_BYTES: usize = 1024 * 1024;
+
+/// `__cluster_metadata` and the image folded from it.
+///
+/// The log always begins with a snapshot: all records of the image in one batch. When it has grown,
+/// another is written at its end, and when that is durable the log starts there.
+pub(super) struct MetadataLog {
+    manager: LogManager,
+    state: State,
+    image: MetadataImage,
+    /// Raised whenever the controller starts.
+    leader_epoch: i32,
+    snapshot: Snapshot,
+}
+
+enum State {
+    Opening,
+    Replaying,
+    Ready,
+}
+
+/// The newest snapshot in the log.
+#[derive(Default)]
+struct Snapshot {
+    base_offset: i64,
+    size_bytes: usize,
+    /// Of the batches behind it.
+    bytes_since: usize,
+}
+
+/// What an event of the log means to the controller.
+pub(super) enum Progress {
+    /// Nothing, or only that the durable end moved.
+    None,
+    /// The log was read: requests can be served.
+    Ready,
+    /// What was not durable is gone. The log is being read again, or was already.
+    RolledBack(StorageError),
+}
+
+/// Why the log cannot be written, or read.
+pub(super) enum Error {
+    /// Nothing was written; the next request may fare better.
+    Refused(Refusal),
+    /// The controller must stop.
+    Fatal(String),
+}
+
+/// Why a request's records were not written.
+pub(super) enum Refusal {
+    Append(AppendError),
+    Encode(EncodeError),
+}
+
+impl Refusal {
+    pub(super) fn error_code(&self) -> ErrorCode {
+        match self {
+            Refusal::Append(error) => error.error_code(),
+            Refusal::Encode(_) => ErrorCode::InvalidRequest,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Append(error) => error.fmt(f),
+            Refusal::Encode(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Refused(refusal) => refusal.fmt(f),
+            Error::Fatal(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<MetadataError> for Error {
+    fn from(error: MetadataError) -> Error {
+        Error::Fatal(error.to_string())
+    }
+}
+
+impl From<AppendError> for Error {
+    fn from(error: AppendError) -> Error {
+        Error::Refused(Refusal::Append(error))
+    }
+}
+
+impl From<EncodeError> for Error {
+    fn from(error: EncodeError) -> Error {
+        Error::Refused(Refusal::Encode(error))
+    }
+}
+
+impl From<LogError> for Error {
+    fn from(error: LogError) -> Error {
+        Error::Fatal(error.to_string())
+    }
+}
+
+impl MetadataLog {
+    pub(super) fn new() -> MetadataLog {
+        MetadataLog {
+            manager: LogManager::new(),
+            state: State::Opening,
+            image: MetadataImage::default(),
+            leader_epoch: 0,
+            snapshot: Snapshot::default(),
+        }
+    }
+
+    pub(super) fn open(&mut self) {
+        self.manager.open();
+    }
+
+    /// Whether the image is that of the log.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready)
+    }
+
+    pub(super) fn image(&self) -> &MetadataImage {
+        &self.image
+    }
+
+    pub(super) fn start_offset(&self) -> i64 {
+        self.manager
+            .log_start_offset(METADATA_PARTITION)
+            .unwrap_or(0)
+    }
+
+    pub(super) fn end_offset(&self) -> i64 {
+        self.manager.log_end_offset(METADATA_PARTITION).unwrap_or(0)
+    }
+
+    pub(super) fn durable_end(&self) -> i64 {
+        self.manager.durable_end(METADATA_PARTITION).unwrap_or(0)
+    }
+
+    /// Reads what is durable from `offset` on: at least a batch, if there is one.
+    pub(super) fn read(&mut self, offset: i64, bytes_max: usize) -> Result<Read, LogError> {
+        let end = self.durable_end();
+        self.manager
+            .read(METADATA_PARTITION, offset, end, bytes_max, true)
+    }
+
+    /// Writes the first snapshot, of nothing, into a log that has none.
+    pub(super) fn begin(&mut self, now: Now) -> Result<(), Error> {
+        match self.end_offset() {
+            0 => self.append_snapshot(now),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the records of one request as one batch, and applies them.
+    pub(super) fn append(&mut self, now: Now, records: &[MetadataRecord]) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.snapshot.bytes_since += self.append_batch(now, records)?.1;
+        if self.snapshot.bytes_since > SNAPSHOT_AFTER_BYTES.max(2 * self.snapshot.size_bytes) {
+            match self.append_snapshot(now) {
+                // The log only grows somewhat longer: try again after as many bytes.
+                Err(Error::Refused(_)) => self.snapshot.bytes_since = 0,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    fn append_snapshot(&mut self, now: Now) -> Result<(), Error> {
+        let records = self.image.to_records();
+        let (base_offset, size_bytes) = self.append_batch(now, &records)?;
+        self.snapshot = Snapshot {
+            base_offset,
+            size_bytes,
+            bytes_since: 0,
+        };
+        Ok(())
+    }
+
+    /// Answers the batch's first offset and its size.
+    fn append_batch(
+        &mut self,
+        now: Now,
+        records: &[MetadataRecord],
+    ) -> Result<(i64, usize), Error> {
+        let batch = encode_batch(records, now.wall.0)?;
+        let size_bytes = batch.len();
+        let appended = self.manager.append(
+            now,
+            METADATA_PARTITION,
+            batch,
+            AppendOrigin::Coordinator,
+            self.leader_epoch,
+        )?;
+        self.image
+            .apply(appended.base_offset, records)
+            .map_err(MetadataError::Image)?;
+        Ok((appended.base_offset, size_bytes))
+    }
+
+    pub(super) fn tick(&mut self, now: Now) {
+        self.manager.tick(now);
+    }
+
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        self.manager.next_tick()
+    }
+
+    pub(super) fn take_requests(&mut self, now: Now) -> Vec<StorageRequest> {
+        self.manager.take_requests(now)
+    }
+
+    pub(super) fn handle(&mut self, now: Now, reply: StorageReply) -> Vec<LogEvent> {
+        let mut events = Vec::new();
+        self.manager.handle(now, reply, &mut events);
+        events
+    }
+
+    /// Takes what became of the log. Errors are fatal.
+    pub(super) fn take(&mut self, now: Now, event: LogEvent) -> Result<Progress, Error> {
+        match event {
+            LogEvent::Opened => {
+                self.manager.ensure(now, METADATA_PARTITION, log_config());
+                let latest_epoch = self.manager.latest_epoch(METADATA_PARTITION);
+                self.leader_epoch = latest_epoch.map_or(0, |epoch| epoch + 1);
+                self.state = State::Replaying;
+                self.replay()
+            }
+            LogEvent::Loaded { .. } if matches!(self.state, State::Replaying) => self.replay(),
+            LogEvent::RolledBack { error, .. } => {
+                self.image = MetadataImage::default();
+                self.snapshot = Snapshot::default();
+                self.state = State::Replaying;
+                self.replay()?;
+                Ok(Progress::RolledBack(error))
+            }
+            LogEvent::Durable { end, .. } => {
+                if end > self.snapshot.base_offset
+                    && self.snapshot.base_offset > self.start_offset()
+                {
+                    self.manager
+                        .delete_records(METADATA_PARTITION, self.snapshot.base_offset)?;
+                }
+                Ok(Progress::None)
+            }
+            LogEvent::Stopped { why, .. } => Err(Error::Fatal(why)),
+            LogEvent::Fatal(error) => Err(Error::Fatal(error.to_string())),
+            LogEvent::Loaded { .. } | LogEvent::LogStartOffset { .. } => Ok(Progress::None),
+        }
+    }
+
+    /// Applies what the log has and the image has not.
+    fn replay(&mut self) -> Result<Progress, Error> {
+        let end = self.durable_end();
+        loop {
+            let offset = self.image.end_offset().max(self.start_offset());
+            if offset >= end {
+                self.state = State::Ready;
+                return Ok(Progress::Ready);
+            }
+            let Read::Records(runs) = self.read(offset, REPLAY_BYTES)? else {
+                return Ok(Progress::None);
+            };
+            for run in runs {
+                for batch in batches(&run) {
+                    let (_, batch) = batch.map_err(MetadataError::Batch)?;
+                    let (base_offset, records) = decode_batch(&batch)?;
+                    if is_snapshot(&records) {
+                        let size_bytes = batch.len();
+                        self.snapshot = Snapshot {
+                            base_offset,
+                            size_bytes,
+                            bytes_since: 0,
+                        };
+                    } else {
+                        self.snapshot.bytes_since += batch.len();
+                    }
+                    self.image
+                        .apply(base_offset, &records)
+                        .map_err(MetadataError::Image)?;
+                }
+            }
+        }
+    }
+}
+
+/// Metadata is small and must not be behind the records that depend on it, so it survives power
+/// cuts. It is kept until a snapshot has taken its place.
+fn log_config() -> LogConfig {
+    LogConfig {
+        segment_bytes: BATCH_BYTES_MAX,
+        max_message_bytes: BATCH_BYTES_MAX,
+        retention_ms: -1,
+        retention_bytes: -1,
+        flush_messages: 1,
+        ..LogConfig::default()
+    }
+}

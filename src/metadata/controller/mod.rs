@@ -1,0 +1,380 @@
+//! The controller of a cluster: it alone writes `__cluster_metadata`.
+
+mod brokers;
+mod configs;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod fetch;
+mod ids;
+mod metadata_log;
+mod placement;
+mod refusal;
+mod response_queue;
+mod topic_name;
+
+pub use placement::PARTITIONS_MAX;
+
+use self::fetch::ParkedFetch;
+use self::ids::Ids;
+use self::metadata_log::{MetadataLog, Progress};
+use self::response_queue::{ResponseQueue, Slot};
+use super::configs::BrokerConfigs;
+use super::error_response;
+use super::image::MetadataImage;
+use crate::log::LogEvent;
+use crate::machine::{ConnectionId, Effect, Event, Machine};
+use crate::now::{Instant, Now};
+use crate::protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
+use crate::protocol::{
+    ApiKey, ErrorCode, MetadataRecord, Request, RequestError, RequestHeader, Response,
+    decode_request, encode_response,
+};
+use crate::storage::StorageError;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// What the controller serves.
+const SERVED: [ApiKey; 11] = [
+    ApiKey::Fetch,
+    ApiKey::ApiVersions,
+    ApiKey::CreateTopics,
+    ApiKey::DeleteTopics,
+    ApiKey::AlterConfigs,
+    ApiKey::CreatePartitions,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::BrokerRegistration,
+    ApiKey::BrokerHeartbeat,
+    ApiKey::UnregisterBroker,
+    ApiKey::AllocateProducerIds,
+];
+
+/// What the controller is started with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ControllerConfig {
+    /// A broker of another cluster is refused.
+    pub cluster_id: String,
+    /// The defaults of new topics.
+    pub broker: BrokerConfigs,
+}
+
+/// The controller: a fold over `__cluster_metadata`, in a storage of its own.
+///
+/// A request becomes records; they are applied to the image at once, appended as one batch, and
+/// the answer goes out when they, and all that was appended before, are durable. If a commit
+/// fails, the image is made anew from the log and everything that waited gets the error.
+pub struct Controller {
+    config: ControllerConfig,
+    log: MetadataLog,
+    ids: Ids,
+    responses: ResponseQueue,
+    /// Requests that came while the log was being read.
+    waiting: VecDeque<PendingRequest>,
+    /// Answers that wait for the durable end, which they wait for in ascending order.
+    parked: VecDeque<Parked>,
+    fetches: Vec<ParkedFetch>,
+    stopped: bool,
+}
+
+/// What a request comes to: the records that it writes, and its answer if they are kept.
+struct Outcome {
+    records: Vec<MetadataRecord>,
+    response: Response,
+}
+
+impl Outcome {
+    fn refused(response: Response) -> Outcome {
+        Outcome {
+            records: Vec::new(),
+            response,
+        }
+    }
+}
+
+struct PendingRequest {
+    slot: Slot,
+    header: RequestHeader,
+    request: Request,
+}
+
+struct Parked {
+    pending: PendingRequest,
+    response: Response,
+    /// The durable end that must be reached.
+    end: i64,
+}
+
+impl Machine for Controller {
+    fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
+        if self.stopped {
+            return;
+        }
+        match event {
+            Event::Opened { seed } => {
+                self.ids = Ids::new(seed);
+                self.log.open();
+            }
+            Event::Request { connection, frame } => self.receive(now, connection, frame, effects),
+            Event::Closed { connection } => self.close(connection),
+            // It asks nobody.
+            Event::Reply { .. } | Event::PeerLost { .. } => {}
+            Event::Storage(reply) => {
+                for event in self.log.handle(now, reply) {
+                    self.take(now, event, effects);
+                }
+            }
+            Event::Woken => self.log.tick(now),
+        }
+        self.release();
+        self.serve_fetches(now);
+        self.responses.flush(effects);
+        effects.extend(self.log.take_requests(now).into_iter().map(Effect::Storage));
+        effects.extend(self.next_deadline().map(Effect::WakeAt));
+    }
+}
+
+impl Controller {
+    /// A controller that waits for [`Event::Opened`].
+    pub fn new(config: ControllerConfig) -> Controller {
+        Controller {
+            config,
+            log: MetadataLog::new(),
+            ids: Ids::new([0; 16]),
+            responses: ResponseQueue::default(),
+            waiting: VecDeque::new(),
+            parked: VecDeque::new(),
+            fetches: Vec::new(),
+            stopped: false,
+        }
+    }
+
+    /// The cluster with all that was asked for, durable or not.
+    pub fn image(&self) -> &MetadataImage {
+        self.log.image()
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let fetches = self.fetches.iter().map(|fetch| fetch.deadline);
+        fetches.chain(self.log.next_tick()).min()
+    }
+
+    fn stop(&mut self, reason: String, effects: &mut Vec<Effect>) {
+        self.stopped = true;
+        effects.push(Effect::Stop { reason });
+    }
+
+    fn receive(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        frame: Bytes,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (header, request) = match decode_request(frame) {
+            Ok((header, request)) if SERVED.contains(&request.api_key()) => (header, request),
+            Err(RequestError::UnsupportedVersion {
+                api_key: ApiKey::ApiVersions,
+                mut header,
+            }) => {
+                // KIP-511: the client learns from version 0 what it may ask.
+                header.request_api_version = 0;
+                if let Some(slot) = self.responses.open(connection) {
+                    self.respond(slot, &header, &api_versions(ErrorCode::UnsupportedVersion));
+                }
+                return;
+            }
+            Ok(_) | Err(_) => return effects.push(Effect::Close { connection }),
+        };
+        let Some(slot) = self.responses.open(connection) else {
+            return effects.push(Effect::Close { connection });
+        };
+        // Its answer may not overtake that of a long poll, which therefore ends.
+        for fetch in self
+            .fetches
+            .iter_mut()
+            .filter(|fetch| fetch.slot.connection == connection)
+        {
+            fetch.deadline = now.monotonic;
+        }
+        let pending = PendingRequest {
+            slot,
+            header,
+            request,
+        };
+        match pending.request {
+            Request::ApiVersions(_) => {
+                self.respond(slot, &pending.header, &api_versions(ErrorCode::None));
+            }
+            _ if self.log.is_ready() => self.serve(now, pending, effects),
+            _ => self.waiting.push_back(pending),
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.responses.close(connection);
+        self.fetches
+            .retain(|fetch| fetch.slot.connection != connection);
+        // A registration is done even if nobody waits for the answer any more.
+    }
+
+    fn take(&mut self, now: Now, event: LogEvent, effects: &mut Vec<Effect>) {
+        match self.log.take(now, event) {
+            Ok(Progress::None) => {}
+            Ok(Progress::RolledBack(error)) => {
+                self.fail_parked(&error);
+                self.resume(now, effects);
+            }
+            Ok(Progress::Ready) => self.resume(now, effects),
+            Err(error) => self.stop(error.to_string(), effects),
+        }
+    }
+
+    /// Serves what came while the log was being read, if it has been read.
+    fn resume(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if !self.log.is_ready() {
+            return;
+        }
+        self.ids.continue_from(self.log.image().end_offset());
+        for pending in std::mem::take(&mut self.waiting) {
+            self.serve(now, pending, effects);
+        }
+    }
+
+    fn serve(&mut self, now: Now, pending: PendingRequest, effects: &mut Vec<Effect>) {
+        if let Request::Fetch(request) = pending.request {
+            self.fetches
+                .push(ParkedFetch::new(now, pending.slot, pending.header, request));
+            return;
+        }
+        let written = self.log.begin(now).and_then(|()| {
+            let outcome = self.outcome(&pending);
+            self.log.append(now, &outcome.records)?;
+            Ok(outcome.response)
+        });
+        match written {
+            Ok(response) => {
+                let end = self.log.end_offset();
+                self.parked.push_back(Parked {
+                    pending,
+                    response,
+                    end,
+                });
+            }
+            Err(metadata_log::Error::Refused(error)) => {
+                self.fail(&pending, error.error_code(), &error.to_string());
+            }
+            Err(error) => self.stop(error.to_string(), effects),
+        }
+    }
+
+    fn outcome(&mut self, pending: &PendingRequest) -> Outcome {
+        let (image, broker) = (self.log.image(), &self.config.broker);
+        match &pending.request {
+            Request::BrokerRegistration(request) => brokers::register(
+                image,
+                &self.config.cluster_id,
+                self.log.end_offset(),
+                request,
+            ),
+            Request::BrokerHeartbeat(request) => {
+                brokers::heartbeat(image, self.log.durable_end(), request)
+            }
+            Request::UnregisterBroker(request) => brokers::unregister(image, request),
+            Request::AllocateProducerIds(request) => brokers::allocate_producer_ids(image, request),
+            Request::CreateTopics(request) => {
+                create_topics::create_topics(image, broker, &mut self.ids, request)
+            }
+            Request::DeleteTopics(request) => {
+                let version = pending.header.request_api_version;
+                delete_topics::delete_topics(image, broker, version, request)
+            }
+            Request::CreatePartitions(request) => {
+                create_partitions::create_partitions(image, request)
+            }
+            Request::IncrementalAlterConfigs(request) => {
+                configs::incremental_alter(image, broker, request)
+            }
+            Request::AlterConfigs(request) => configs::alter(image, broker, request),
+            other => unreachable!(
+                "{} is not SERVED, or was served before",
+                other.api_key().name()
+            ),
+        }
+    }
+
+    /// Sends the answers of everything that is durable.
+    fn release(&mut self) {
+        let durable_end = self.log.durable_end();
+        while self
+            .parked
+            .front()
+            .is_some_and(|parked| parked.end <= durable_end)
+        {
+            if let Some(parked) = self.parked.pop_front() {
+                self.respond(
+                    parked.pending.slot,
+                    &parked.pending.header,
+                    &parked.response,
+                );
+            }
+        }
+    }
+
+    fn fail_parked(&mut self, error: &StorageError) {
+        for parked in std::mem::take(&mut self.parked) {
+            self.fail(
+                &parked.pending,
+                ErrorCode::KafkaStorageError,
+                &error.to_string(),
+            );
+        }
+    }
+
+    fn fail(&mut self, pending: &PendingRequest, error: ErrorCode, message: &str) {
+        if let Some(response) = error_response(&pending.request, error, message) {
+            self.respond(pending.slot, &pending.header, &response);
+        }
+    }
+
+    fn respond(&mut self, slot: Slot, header: &RequestHeader, response: &Response) {
+        let frame = encode_response(
+            response.api_key(),
+            header.request_api_version,
+            header.correlation_id,
+            response,
+        );
+        match frame {
+            Ok(frame) => self.responses.fill(slot, frame),
+            // The version cannot say it, so the client would not understand it.
+            Err(_) => self.responses.abort(slot),
+        }
+    }
+
+    fn serve_fetches(&mut self, now: Now) {
+        if !self.log.is_ready() {
+            return;
+        }
+        for mut fetch in std::mem::take(&mut self.fetches) {
+            match fetch.answer(now, &mut self.log) {
+                Some(response) => {
+                    self.respond(fetch.slot, &fetch.header, &Response::Fetch(response));
+                }
+                None => self.fetches.push(fetch),
+            }
+        }
+    }
+}
+
+fn api_versions(error: ErrorCode) -> Response {
+    let api_keys = SERVED.iter().map(|api_key| ApiVersion {
+        api_key: api_key.code(),
+        min_version: api_key.versions().min,
+        max_version: api_key.versions().max,
+        ..Default::default()
+    });
+    Response::ApiVersions(ApiVersionsResponse {
+        error_code: error.code(),
+        api_keys: api_keys.collect(),
+        ..Default::default()
+    })
+}
