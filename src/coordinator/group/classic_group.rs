@@ -343,6 +343,7 @@ pub(super) fn join_error(member_id: &str, error: ErrorCode) -> JoinGroupResponse
     JoinGroupResponse {
         member_id: member_id.to_owned(),
         error_code: error.code(),
+        protocol_name: None,
         ..Default::default()
     }
 }

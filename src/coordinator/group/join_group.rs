@@ -67,7 +67,7 @@ impl ClassicGroup {
         } else if self.pending_join_members.contains(&member_id) {
             // Only dynamic members get a pending id. Kafka throws, which clients see as -1.
             if join.request.group_instance_id.is_some() {
-                return join.fail(context, &member_id, ErrorCode::UnknownServerError);
+                return join.fail(context, "", ErrorCode::UnknownServerError);
             }
             self.add_member_then_rebalance(context, join, &member_id);
         } else {
