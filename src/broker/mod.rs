@@ -1,1 +1,332 @@
-//! broker
+//! The door: a Kafka request frame in, a Kafka response frame out.
+//!
+//! One file per API. A handler answers at once or parks an operation in the purgatory, which is
+//! tried again when what it watches moves, when its deadline comes, or when its partition's
+//! appends were rolled back.
+
+mod api_versions;
+mod config;
+mod connections;
+mod delete_records;
+mod describe_cluster;
+mod describe_configs;
+mod dispatch;
+mod fetch;
+mod forward;
+mod groups;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+mod partitions;
+mod produce;
+mod purgatory;
+#[cfg(test)]
+mod tests;
+
+pub use config::BrokerConfig;
+pub use connections::{CONNECTION_REQUESTS_MAX, RequestToken};
+pub use purgatory::PURGATORY_REQUESTS_MAX;
+
+use crate::log::{LogEvent, LogManager, PartitionId};
+use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
+use crate::metadata::MetadataFollower;
+use crate::now::{Instant, Now};
+use crate::protocol::{EncodeError, Response, Uuid};
+use crate::replica::Partition;
+use crate::storage::StorageError;
+use bytes::Bytes;
+use connections::{Answer, Connections, Ready};
+use groups::Shards;
+use purgatory::{Parked, Purgatory, Watch};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Most bytes of records in one Fetch response, as `fetch.max.bytes`.
+pub const FETCH_BYTES_MAX: usize = 57_671_680;
+/// Requests that may wait until the broker knows its cluster.
+pub const EARLY_REQUESTS_MAX: usize = 10_000;
+/// Waking up later than asked by more than this means that nobody could run meanwhile: the laptop
+/// slept or the tab was frozen.
+pub const GAP_MS_MIN: u64 = 5_000;
+/// Where every client is, as `DescribeGroups` shows it.
+const CLIENT_HOST: &str = "/127.0.0.1";
+/// The client that may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`).
+const INTERNAL_CLIENT_ID: &str = "__admin_client";
+
+/// A broker as a deterministic state machine.
+pub struct Broker {
+    config: BrokerConfig,
+    phase: Phase,
+    logs: LogManager,
+    metadata: MetadataFollower,
+    /// The partitions that this broker leads.
+    partitions: BTreeMap<PartitionId, Partition>,
+    shards: Shards,
+    connections: Connections,
+    purgatory: Purgatory<Delayed>,
+    group_requests: groups::GroupRequests,
+    next_group_request: u64,
+    /// Who waits for a producer id, oldest first.
+    awaiting_producer_ids: VecDeque<RequestToken>,
+    wake_at: Option<Instant>,
+    last_event_at: Instant,
+    stopping: Option<String>,
+}
+
+/// How far the broker is.
+enum Phase {
+    /// Logs are opened and the metadata log is followed; requests wait.
+    Starting {
+        logs_open: bool,
+        registered: bool,
+        early: VecDeque<(ConnectionId, Bytes)>,
+    },
+    Running,
+    Stopped,
+}
+
+/// A request at rest in the purgatory.
+#[derive(Debug)]
+enum Delayed {
+    Produce(produce::DelayedProduce),
+    Fetch(fetch::DelayedFetch),
+    ListOffsets(list_offsets::DelayedListOffsets),
+    DeleteRecords(delete_records::DelayedDeleteRecords),
+    Group(groups::DelayedGroupCall),
+    /// Waits for the controller's answer, which is handed on as it comes.
+    Forwarded,
+    /// Waits until the controller has created topics, and starts over.
+    AwaitsTopics(crate::protocol::Request),
+    /// Waits for a block of producer ids.
+    InitProducerId,
+}
+
+/// Why a parked request is tried again.
+#[derive(Clone, Copy, Debug)]
+enum Wake<'a> {
+    /// Something that it watches has moved.
+    Moved,
+    /// Its deadline has come.
+    Deadline,
+    /// What was appended to this partition and not yet durable is gone.
+    RolledBack(PartitionId, &'a StorageError),
+}
+
+/// What a handler has come to.
+enum Progress {
+    Respond(Response),
+    /// No response at all (`acks=0`).
+    Nothing,
+    /// End the connection.
+    Close,
+    Park(Parked<Delayed>),
+}
+
+impl Broker {
+    /// A broker that has seen no event yet. `incarnation_id` is another for each life.
+    ///
+    /// Error: a name in `config` is too long for Kafka's formats.
+    pub fn new(config: BrokerConfig, incarnation_id: Uuid) -> Result<Broker, EncodeError> {
+        Ok(Broker {
+            phase: Phase::Starting {
+                logs_open: false,
+                registered: false,
+                early: VecDeque::new(),
+            },
+            logs: LogManager::new(),
+            metadata: MetadataFollower::new(config.registration(incarnation_id))?,
+            partitions: BTreeMap::new(),
+            shards: Shards::new(config.group_config(), [0; 16]),
+            connections: Connections::default(),
+            purgatory: Purgatory::default(),
+            group_requests: BTreeMap::new(),
+            next_group_request: 0,
+            awaiting_producer_ids: VecDeque::new(),
+            wake_at: None,
+            last_event_at: Instant::default(),
+            stopping: None,
+            config,
+        })
+    }
+}
+
+impl Machine for Broker {
+    fn handle(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Stopped) {
+            return;
+        }
+        self.resume_after_gap(now);
+        let mut log_events = Vec::new();
+        match event {
+            Event::Opened { seed } => {
+                self.shards = Shards::new(self.config.group_config(), seed);
+                self.logs.open();
+            }
+            Event::Request { connection, frame } => self.request(now, connection, frame),
+            Event::Closed { connection } => {
+                if let Phase::Starting { early, .. } = &mut self.phase {
+                    early.retain(|(from, _)| *from != connection);
+                }
+                for token in self.connections.forget(connection) {
+                    self.abandon(token);
+                }
+            }
+            Event::Reply {
+                peer: Peer::Controller,
+                frame,
+            } => self.controller_replied(now, frame),
+            Event::PeerLost {
+                peer: Peer::Controller,
+            } => {
+                let events = self.metadata.controller_lost(now);
+                self.follow(now, events);
+            }
+            Event::Reply { .. } | Event::PeerLost { .. } => {}
+            Event::Storage(reply) => self.logs.handle(now, reply, &mut log_events),
+            Event::Woken => self.wake(now),
+        }
+        for event in log_events {
+            self.log_event(now, event);
+        }
+        while self.deliver_group_replies() {}
+        self.collect(now, effects);
+    }
+}
+
+impl Broker {
+    /// After a gap in time deadlines start again: nobody is expired for time in which nobody
+    /// could run.
+    fn resume_after_gap(&mut self, now: Now) {
+        let asleep_since = std::mem::replace(&mut self.last_event_at, now.monotonic);
+        let Some(wake_at) = self.wake_at else { return };
+        if GAP_MS_MIN < now.monotonic.ms_since(wake_at) {
+            self.purgatory
+                .postpone(now.monotonic.ms_since(asleep_since));
+            self.shards.restart_deadlines(now);
+        }
+    }
+
+    fn wake(&mut self, now: Now) {
+        for token in self.purgatory.due(now.monotonic) {
+            self.retry(now, token, Wake::Deadline);
+        }
+        if let Phase::Running = self.phase {
+            self.logs.tick(now);
+            self.shards.expire(now, &mut self.logs);
+        }
+        self.metadata.tick(now);
+    }
+
+    fn log_event(&mut self, now: Now, event: LogEvent) {
+        match event {
+            LogEvent::Opened => {
+                if let Phase::Starting { logs_open, .. } = &mut self.phase {
+                    *logs_open = true;
+                }
+                self.run_if_ready(now);
+            }
+            LogEvent::Durable { id, end } => self.durable(now, id, end),
+            LogEvent::LogStartOffset { id, .. } => self.retry_watchers(now, Watch::Partition(id)),
+            LogEvent::Loaded { load } => {
+                self.shards.loaded(now, &mut self.logs, load);
+                self.retry_watchers(now, Watch::Load(load));
+            }
+            LogEvent::RolledBack { id, error, .. } => self.rolled_back(now, id, &error),
+            LogEvent::Stopped { id, why } => {
+                self.rolled_back(now, id, &StorageError::Corrupt(why));
+            }
+            LogEvent::Fatal(error) => self.stopping = Some(error.to_string()),
+        }
+    }
+
+    fn retry_watchers(&mut self, now: Now, watch: Watch) {
+        for token in self.purgatory.watching(watch) {
+            self.retry(now, token, Wake::Moved);
+        }
+    }
+
+    fn retry(&mut self, now: Now, token: RequestToken, wake: Wake<'_>) {
+        let Some(Parked {
+            operation,
+            deadline,
+            watches,
+        }) = self.purgatory.take(token)
+        else {
+            return;
+        };
+        let progress = match operation {
+            Delayed::Produce(produce) => produce.advance(self, deadline, wake),
+            Delayed::Fetch(fetch) => fetch.advance(self, now, wake),
+            Delayed::ListOffsets(lookup) => lookup.advance(self, wake),
+            Delayed::DeleteRecords(deletion) => deletion.advance(self, deadline, wake),
+            operation => Progress::Park(Parked {
+                operation,
+                deadline,
+                watches,
+            }),
+        };
+        self.settle_request(token, progress);
+    }
+
+    /// Carries out what a handler has come to.
+    fn settle_request(&mut self, token: RequestToken, progress: Progress) {
+        match progress {
+            Progress::Respond(response) => self.respond(token, &response),
+            Progress::Nothing => self.connections.end(token, Answer::Nothing),
+            Progress::Close => self.connections.end(token, Answer::Close),
+            Progress::Park(parked) => self.purgatory.park(token, parked),
+        }
+    }
+
+    /// Nobody waits for a parked request any more.
+    fn abandon(&mut self, token: RequestToken) {
+        if let Some(Parked {
+            operation: Delayed::Group(call),
+            ..
+        }) = self.purgatory.take(token)
+        {
+            self.forget_group_call(&call);
+        }
+    }
+
+    fn collect(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if let Some(reason) = self.stopping.take() {
+            self.phase = Phase::Stopped;
+            effects.push(Effect::Stop { reason });
+            return;
+        }
+        effects.extend(
+            self.logs
+                .take_requests(now)
+                .into_iter()
+                .map(Effect::Storage),
+        );
+        for frame in self.metadata.take_frames() {
+            effects.push(Effect::Send {
+                peer: Peer::Controller,
+                frame,
+            });
+        }
+        for ready in self.connections.take_ready() {
+            effects.push(match ready {
+                Ready::Respond(connection, frame) => Effect::Respond { connection, frame },
+                Ready::Close(connection) => Effect::Close { connection },
+            });
+        }
+        let wake_at = [
+            self.purgatory.next_deadline(),
+            self.logs.next_tick(),
+            self.shards.next_deadline(),
+            self.metadata.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        if wake_at != self.wake_at
+            && let Some(instant) = wake_at
+        {
+            effects.push(Effect::WakeAt(instant));
+        }
+        self.wake_at = wake_at;
+    }
+}

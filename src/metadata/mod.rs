@@ -11,6 +11,7 @@ mod follower;
 mod image;
 mod producer_ids;
 mod records;
+mod topic_name;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use image::{
 };
 pub use producer_ids::PRODUCER_ID_BLOCK_SIZE;
 pub use records::{MetadataError, decode_batch, encode_batch};
+pub use topic_name::validate_topic_name;
 
 use crate::protocol::Uuid;
 

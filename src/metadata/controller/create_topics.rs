@@ -1,12 +1,12 @@
 use super::placement::{check_partition_count, check_replicas, new_partition, place};
 use super::refusal::{Refusal, repeated};
-use super::topic_name::{collision_key, validate_topic_name};
 use super::{Ids, Outcome};
 use crate::metadata::CLUSTER_METADATA_TOPIC;
 use crate::metadata::configs::{
     BrokerConfigs, TopicConfigs, describe_topic, validate_topic_configs,
 };
 use crate::metadata::image::{MetadataImage, PartitionImage, topic_config_record};
+use crate::metadata::topic_name::{collision_key, validate_topic_name};
 use crate::protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest,
 };

@@ -11,7 +11,6 @@ mod metadata_log;
 mod placement;
 mod refusal;
 mod response_queue;
-mod topic_name;
 
 pub use placement::PARTITIONS_MAX;
 

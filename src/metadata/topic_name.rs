@@ -2,7 +2,7 @@
 const TOPIC_NAME_BYTES_MAX: usize = 249;
 
 /// Whether a topic may have the name; if not, Kafka's message (`Topic.validate`).
-pub(super) fn validate_topic_name(name: &str) -> Result<(), String> {
+pub fn validate_topic_name(name: &str) -> Result<(), String> {
     let invalid = |why: &str| Err(format!("Topic name is invalid: {why}"));
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match name {

@@ -1,0 +1,119 @@
+//! DescribeConfigs (key 32): every config of topics and of this broker, with where it comes from.
+
+use super::{Broker, Progress};
+use crate::metadata::configs::{ConfigEntry, describe_broker, describe_topic};
+use crate::protocol::messages::describe_configs_request::{
+    DescribeConfigsRequest, DescribeConfigsResource,
+};
+use crate::protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult,
+    DescribeConfigsSynonym,
+};
+use crate::protocol::{ErrorCode, Response};
+
+/// `ConfigResource.Type.TOPIC`.
+const RESOURCE_TOPIC: i8 = 2;
+/// `ConfigResource.Type.BROKER`.
+const RESOURCE_BROKER: i8 = 4;
+
+pub(super) fn handle(broker: &mut Broker, request: DescribeConfigsRequest) -> Progress {
+    let results = request
+        .resources
+        .iter()
+        .map(|resource| {
+            let mut result = DescribeConfigsResult {
+                resource_type: resource.resource_type,
+                resource_name: resource.resource_name.clone(),
+                ..Default::default()
+            };
+            match entries(broker, resource) {
+                Ok(entries) => {
+                    result.configs = entries
+                        .into_iter()
+                        .filter(|entry| is_wanted(resource, entry.name))
+                        .map(|entry| shape(entry, &request))
+                        .collect();
+                }
+                Err((error, message)) => {
+                    result.error_code = error.code();
+                    result.error_message = Some(message);
+                }
+            }
+            result
+        })
+        .collect();
+    Progress::Respond(Response::DescribeConfigs(DescribeConfigsResponse {
+        results,
+        ..Default::default()
+    }))
+}
+
+fn entries(
+    broker: &Broker,
+    resource: &DescribeConfigsResource,
+) -> Result<Vec<ConfigEntry>, (ErrorCode, String)> {
+    let name = resource.resource_name.as_str();
+    let configs = &broker.config.configs;
+    match resource.resource_type {
+        RESOURCE_TOPIC => {
+            let image = broker.metadata.image();
+            match image.topic(name) {
+                Some(_) => Ok(describe_topic(image.topic_configs(name), configs)),
+                None => Err((
+                    ErrorCode::UnknownTopicOrPartition,
+                    format!("there is no topic '{name}'"),
+                )),
+            }
+        }
+        // An empty name is the default of all brokers; nothing is set there.
+        RESOURCE_BROKER if name.is_empty() => Ok(Vec::new()),
+        RESOURCE_BROKER if name.parse() == Ok(configs.node_id()) => Ok(describe_broker(configs)),
+        RESOURCE_BROKER => Err((
+            ErrorCode::InvalidRequest,
+            format!(
+                "broker {} cannot describe broker '{name}'",
+                configs.node_id()
+            ),
+        )),
+        other => Err((
+            ErrorCode::InvalidRequest,
+            format!("configs of resource type {other} are not kept"),
+        )),
+    }
+}
+
+fn is_wanted(resource: &DescribeConfigsResource, name: &str) -> bool {
+    match &resource.configuration_keys {
+        None => true,
+        Some(keys) => keys.iter().any(|key| key == name),
+    }
+}
+
+fn shape(entry: ConfigEntry, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
+    let synonyms = match request.include_synonyms {
+        false => Vec::new(),
+        true => entry
+            .synonyms
+            .into_iter()
+            .map(|synonym| DescribeConfigsSynonym {
+                name: synonym.name.to_owned(),
+                value: Some(synonym.value),
+                source: synonym.source.code(),
+                ..Default::default()
+            })
+            .collect(),
+    };
+    DescribeConfigsResourceResult {
+        name: entry.name.to_owned(),
+        value: entry.value,
+        read_only: entry.read_only,
+        config_source: entry.source.code(),
+        is_sensitive: false,
+        synonyms,
+        config_type: entry.config_type.code(),
+        documentation: request
+            .include_documentation
+            .then(|| entry.documentation.to_owned()),
+        ..Default::default()
+    }
+}

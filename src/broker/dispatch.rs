@@ -1,0 +1,149 @@
+//! From a frame to its handler, and from a response to a frame.
+
+use super::connections::{Answer, RequestContext, RequestToken};
+use super::{
+    Broker, Delayed, EARLY_REQUESTS_MAX, Phase, Progress, api_versions, delete_records,
+    describe_cluster, describe_configs, fetch, groups, init_producer_id, list_offsets, metadata,
+    offset_for_leader_epoch, produce,
+};
+use crate::machine::ConnectionId;
+use crate::now::Now;
+use crate::protocol::{self, ApiKey, Request, RequestError, Response};
+use bytes::Bytes;
+
+impl Broker {
+    /// Takes a request frame. One that cannot be understood ends its connection, as in Kafka.
+    pub(super) fn request(&mut self, now: Now, connection: ConnectionId, frame: Bytes) {
+        if let Phase::Starting { early, .. } = &mut self.phase {
+            if early.len() < EARLY_REQUESTS_MAX {
+                early.push_back((connection, frame));
+            } else {
+                self.connections.close(connection);
+            }
+            return;
+        }
+        match protocol::decode_request(frame) {
+            Ok((header, request)) => {
+                let context = self.connections.begin(
+                    connection,
+                    request.api_key(),
+                    header.request_api_version,
+                    header.correlation_id,
+                    header.client_id.unwrap_or_default(),
+                );
+                match context {
+                    Some(context) if self.purgatory.has_room() => {
+                        let progress = self.dispatch(now, &context, request);
+                        self.settle_request(context.token, progress);
+                    }
+                    _ => self.close(connection),
+                }
+            }
+            Err(RequestError::UnsupportedVersion {
+                api_key: ApiKey::ApiVersions,
+                header,
+            }) => {
+                let context = self.connections.begin(
+                    connection,
+                    ApiKey::ApiVersions,
+                    0,
+                    header.correlation_id,
+                    header.client_id.unwrap_or_default(),
+                );
+                match context {
+                    Some(context) => self.respond(context.token, &api_versions::unsupported()),
+                    None => self.close(connection),
+                }
+            }
+            Err(_) => self.close(connection),
+        }
+    }
+
+    pub(super) fn dispatch(
+        &mut self,
+        now: Now,
+        context: &RequestContext,
+        request: Request,
+    ) -> Progress {
+        match request {
+            Request::ApiVersions(request) => api_versions::handle(context, request),
+            Request::Metadata(request) => metadata::handle(self, context, request),
+            Request::DescribeCluster(request) => describe_cluster::handle(self, request),
+            Request::DescribeConfigs(request) => describe_configs::handle(self, request),
+            Request::Produce(request) => produce::handle(self, now, context, request),
+            Request::Fetch(request) => fetch::handle(self, now, context.api_version, request),
+            Request::ListOffsets(request) => list_offsets::handle(self, request),
+            Request::OffsetForLeaderEpoch(request) => {
+                offset_for_leader_epoch::handle(self, request)
+            }
+            Request::DeleteRecords(request) => delete_records::handle(self, now, request),
+            Request::InitProducerId(request) => init_producer_id::handle(self, context, request),
+            Request::FindCoordinator(request) => groups::find_coordinator(self, context, request),
+            Request::CreateTopics(_)
+            | Request::DeleteTopics(_)
+            | Request::CreatePartitions(_)
+            | Request::AlterConfigs(_)
+            | Request::IncrementalAlterConfigs(_)
+            | Request::UnregisterBroker(_) => self.forward(context, request),
+            Request::JoinGroup(_)
+            | Request::SyncGroup(_)
+            | Request::Heartbeat(_)
+            | Request::LeaveGroup(_)
+            | Request::OffsetCommit(_)
+            | Request::OffsetFetch(_)
+            | Request::OffsetDelete(_)
+            | Request::DescribeGroups(_)
+            | Request::ListGroups(_)
+            | Request::DeleteGroups(_) => groups::handle(self, now, context, request),
+            // Decodable because peers speak it, but not advertised to clients.
+            _ => Progress::Close,
+        }
+    }
+
+    /// Sends an answer in its turn.
+    pub(super) fn respond(&mut self, token: RequestToken, response: &Response) {
+        let Some(context) = self.connections.context(token) else {
+            return;
+        };
+        let frame = protocol::encode_response(
+            context.api_key,
+            context.api_version,
+            context.correlation_id,
+            response,
+        );
+        // A field that this version cannot carry is a defect of a handler; the client learns of
+        // it by the end of the connection instead of waiting for ever.
+        let answer = frame.map_or(Answer::Close, Answer::Frame);
+        debug_assert!(
+            matches!(answer, Answer::Frame(_)),
+            "unencodable {response:?}"
+        );
+        self.connections.end(token, answer);
+    }
+
+    /// Starts a request over whose topics have been created meanwhile.
+    pub(super) fn start_over(&mut self, now: Now, token: RequestToken, request: Request) {
+        if let Some(context) = self.connections.context(token).cloned() {
+            let progress = self.dispatch(now, &context, request);
+            self.settle_request(token, progress);
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        for token in self.connections.close(connection) {
+            self.abandon(token);
+        }
+    }
+
+    /// Starts the requests that came before the broker knew its cluster.
+    pub(super) fn start_early_requests(&mut self, now: Now, early: Vec<(ConnectionId, Bytes)>) {
+        for (connection, frame) in early {
+            self.request(now, connection, frame);
+        }
+    }
+
+    /// Takes a request out of the purgatory that waits for the controller.
+    pub(super) fn take_forwarded(&mut self, token: RequestToken) -> Option<Delayed> {
+        self.purgatory.take(token).map(|parked| parked.operation)
+    }
+}

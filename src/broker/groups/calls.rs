@@ -1,0 +1,465 @@
+//! Requests to group coordinators: split into one part per group, merged into one answer.
+
+use super::super::connections::{RequestContext, RequestToken};
+use super::super::purgatory::Parked;
+use super::super::{Broker, Delayed, Progress};
+use crate::coordinator::group::{GroupRequest, RequestId, partition_for};
+use crate::metadata::CONSUMER_OFFSETS_TOPIC;
+use crate::now::Now;
+use crate::protocol::messages::delete_groups_response::{
+    DeletableGroupResult, DeleteGroupsResponse,
+};
+use crate::protocol::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup};
+use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
+use crate::protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
+use crate::protocol::messages::heartbeat_response::HeartbeatResponse;
+use crate::protocol::messages::join_group_response::JoinGroupResponse;
+use crate::protocol::messages::leave_group_response::LeaveGroupResponse;
+use crate::protocol::messages::list_groups_response::ListGroupsResponse;
+use crate::protocol::messages::offset_commit_request::OffsetCommitRequest;
+use crate::protocol::messages::offset_commit_response::{
+    OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use crate::protocol::messages::offset_delete_response::OffsetDeleteResponse;
+use crate::protocol::messages::offset_fetch_response::{
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
+    OffsetFetchResponseTopic,
+};
+use crate::protocol::messages::sync_group_response::SyncGroupResponse;
+use crate::protocol::{ErrorCode, Request, Response};
+
+/// A request whose parts wait for their shards.
+#[derive(Debug)]
+pub struct DelayedGroupCall {
+    parts: Vec<Part>,
+    /// Partitions of an offset commit whose topics do not exist.
+    refused: Vec<OffsetCommitResponseTopic>,
+}
+
+#[derive(Debug)]
+struct Part {
+    request_id: RequestId,
+    /// The part, for an error to be shaped by.
+    request: Request,
+    answer: Option<Response>,
+}
+
+/// The group that a request of one group is about.
+fn group_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::JoinGroup(r) => Some(&r.group_id),
+        Request::SyncGroup(r) => Some(&r.group_id),
+        Request::Heartbeat(r) => Some(&r.group_id),
+        Request::LeaveGroup(r) => Some(&r.group_id),
+        Request::OffsetCommit(r) => Some(&r.group_id),
+        Request::OffsetFetch(r) => Some(r.groups.first().map_or(&r.group_id, |g| &g.group_id)),
+        Request::OffsetDelete(r) => Some(&r.group_id),
+        Request::DescribeGroups(r) => r.groups.first().map(String::as_str),
+        Request::DeleteGroups(r) => r.groups_names.first().map(String::as_str),
+        _ => None,
+    }
+}
+
+pub fn handle(
+    broker: &mut Broker,
+    now: Now,
+    context: &RequestContext,
+    mut request: Request,
+) -> Progress {
+    let mut refused = Vec::new();
+    if let Request::OffsetCommit(commit) = &mut request {
+        refused = refuse_unknown_topics(broker, commit);
+    }
+    let empty = error_response(&request, ErrorCode::None);
+    let shards = broker.shards.partitions();
+    let parts = split(request, context.api_version, shards.len());
+    let shard_count = broker.config.configs.offsets_topic_num_partitions();
+    let mut call = DelayedGroupCall {
+        parts: Vec::new(),
+        refused,
+    };
+    for (index, body) in parts.into_iter().enumerate() {
+        broker.next_group_request += 1;
+        let id = RequestId(broker.next_group_request);
+        let partition = match group_of(&body) {
+            Some(group) => partition_for(group, shard_count),
+            None => shards.get(index).copied().unwrap_or_default(),
+        };
+        call.parts.push(Part {
+            request_id: id,
+            request: body.clone(),
+            answer: None,
+        });
+        broker.group_requests.insert(id, context.token);
+        let request = GroupRequest {
+            id,
+            version: context.api_version,
+            client_id: context.client_id.clone(),
+            client_host: super::super::CLIENT_HOST.to_owned(),
+            body,
+        };
+        broker
+            .shards
+            .handle(now, &mut broker.logs, partition, request);
+    }
+    if call.parts.is_empty() {
+        return Progress::Respond(empty);
+    }
+    call.advance()
+}
+
+/// One part for each group, or for each shard where a request is about all of them.
+fn split(request: Request, api_version: i16, shard_count: usize) -> Vec<Request> {
+    match request {
+        Request::OffsetFetch(all) if 8 <= api_version => all
+            .groups
+            .iter()
+            .map(|group| {
+                Request::OffsetFetch(all.clone_with(|one| one.groups = vec![group.clone()]))
+            })
+            .collect(),
+        Request::DescribeGroups(all) => all
+            .groups
+            .iter()
+            .map(|group| {
+                Request::DescribeGroups(all.clone_with(|one| one.groups = vec![group.clone()]))
+            })
+            .collect(),
+        Request::DeleteGroups(all) => all
+            .groups_names
+            .iter()
+            .map(|group| {
+                Request::DeleteGroups(all.clone_with(|one| one.groups_names = vec![group.clone()]))
+            })
+            .collect(),
+        Request::ListGroups(all) => vec![Request::ListGroups(all); shard_count],
+        one => vec![one],
+    }
+}
+
+trait CloneWith: Clone {
+    fn clone_with(&self, change: impl FnOnce(&mut Self)) -> Self {
+        let mut clone = self.clone();
+        change(&mut clone);
+        clone
+    }
+}
+impl<T: Clone> CloneWith for T {}
+
+/// Takes partitions that do not exist out of a commit, as `KafkaApis.handleOffsetCommitRequest`.
+fn refuse_unknown_topics(
+    broker: &Broker,
+    commit: &mut OffsetCommitRequest,
+) -> Vec<OffsetCommitResponseTopic> {
+    let mut refused = Vec::new();
+    for topic in &mut commit.topics {
+        let mut partitions = Vec::new();
+        topic.partitions.retain(|partition| {
+            let exists = broker.exists(&topic.name, partition.partition_index);
+            if !exists {
+                partitions.push(OffsetCommitResponsePartition {
+                    partition_index: partition.partition_index,
+                    error_code: ErrorCode::UnknownTopicOrPartition.code(),
+                    ..Default::default()
+                });
+            }
+            exists
+        });
+        if !partitions.is_empty() {
+            refused.push(OffsetCommitResponseTopic {
+                name: topic.name.clone(),
+                partitions,
+                ..Default::default()
+            });
+        }
+    }
+    commit.topics.retain(|topic| !topic.partitions.is_empty());
+    refused
+}
+
+impl DelayedGroupCall {
+    /// Takes the answer to one part.
+    pub fn answered(
+        mut self,
+        request_id: RequestId,
+        result: Result<Response, ErrorCode>,
+    ) -> Progress {
+        if let Some(part) = self
+            .parts
+            .iter_mut()
+            .find(|part| part.request_id == request_id)
+        {
+            part.answer = Some(result.unwrap_or_else(|error| error_response(&part.request, error)));
+        }
+        self.advance()
+    }
+
+    /// The parts that are still open.
+    pub fn open_parts(&self) -> impl Iterator<Item = RequestId> {
+        self.parts
+            .iter()
+            .filter(|part| part.answer.is_none())
+            .map(|part| part.request_id)
+    }
+
+    fn advance(mut self) -> Progress {
+        if self.parts.iter().any(|part| part.answer.is_none()) {
+            return Progress::Park(Parked {
+                operation: Delayed::Group(self),
+                deadline: None,
+                watches: Default::default(),
+            });
+        }
+        let mut answers = self.parts.into_iter().filter_map(|part| part.answer);
+        let Some(mut merged) = answers.next() else {
+            return Progress::Close;
+        };
+        for answer in answers {
+            merge(&mut merged, answer);
+        }
+        if let Response::OffsetCommit(response) = &mut merged {
+            for refused in self.refused.drain(..) {
+                match response
+                    .topics
+                    .iter_mut()
+                    .find(|topic| topic.name == refused.name)
+                {
+                    Some(topic) => topic.partitions.extend(refused.partitions),
+                    None => response.topics.push(refused),
+                }
+            }
+        }
+        Progress::Respond(merged)
+    }
+}
+
+fn merge(merged: &mut Response, other: Response) {
+    match (merged, other) {
+        (Response::OffsetFetch(all), Response::OffsetFetch(one)) => all.groups.extend(one.groups),
+        (Response::DescribeGroups(all), Response::DescribeGroups(one)) => {
+            all.groups.extend(one.groups);
+        }
+        (Response::DeleteGroups(all), Response::DeleteGroups(one)) => {
+            all.results.extend(one.results);
+        }
+        (Response::ListGroups(all), Response::ListGroups(one)) => {
+            all.groups.extend(one.groups);
+            if all.error_code == 0 {
+                all.error_code = one.error_code;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The shape in which each API tells that its coordinator cannot answer.
+fn error_response(request: &Request, error: ErrorCode) -> Response {
+    let error_code = error.code();
+    match request {
+        Request::JoinGroup(r) => Response::JoinGroup(JoinGroupResponse {
+            error_code,
+            generation_id: -1,
+            member_id: r.member_id.clone(),
+            ..Default::default()
+        }),
+        Request::SyncGroup(_) => Response::SyncGroup(SyncGroupResponse {
+            error_code,
+            ..Default::default()
+        }),
+        Request::Heartbeat(_) => Response::Heartbeat(HeartbeatResponse {
+            error_code,
+            ..Default::default()
+        }),
+        Request::LeaveGroup(_) => Response::LeaveGroup(LeaveGroupResponse {
+            error_code,
+            ..Default::default()
+        }),
+        Request::OffsetCommit(r) => Response::OffsetCommit(OffsetCommitResponse {
+            topics: r
+                .topics
+                .iter()
+                .map(|topic| OffsetCommitResponseTopic {
+                    name: topic.name.clone(),
+                    partitions: topic
+                        .partitions
+                        .iter()
+                        .map(|partition| OffsetCommitResponsePartition {
+                            partition_index: partition.partition_index,
+                            error_code,
+                            ..Default::default()
+                        })
+                        .collect(),
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        }),
+        Request::OffsetFetch(r) => Response::OffsetFetch(OffsetFetchResponse {
+            error_code,
+            // Version 1 has no error of its own: it is repeated for every partition.
+            topics: r
+                .topics
+                .iter()
+                .flatten()
+                .map(|topic| OffsetFetchResponseTopic {
+                    name: topic.name.clone(),
+                    partitions: topic
+                        .partition_indexes
+                        .iter()
+                        .map(|partition_index| OffsetFetchResponsePartition {
+                            partition_index: *partition_index,
+                            committed_offset: -1,
+                            error_code,
+                            ..Default::default()
+                        })
+                        .collect(),
+                    ..Default::default()
+                })
+                .collect(),
+            groups: r
+                .groups
+                .iter()
+                .map(|group| OffsetFetchResponseGroup {
+                    group_id: group.group_id.clone(),
+                    error_code,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        }),
+        Request::DescribeGroups(r) => Response::DescribeGroups(DescribeGroupsResponse {
+            groups: r
+                .groups
+                .iter()
+                .map(|group_id| DescribedGroup {
+                    group_id: group_id.clone(),
+                    error_code,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        }),
+        Request::DeleteGroups(r) => Response::DeleteGroups(DeleteGroupsResponse {
+            results: r
+                .groups_names
+                .iter()
+                .map(|group_id| DeletableGroupResult {
+                    group_id: group_id.clone(),
+                    error_code,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        }),
+        Request::OffsetDelete(_) => Response::OffsetDelete(OffsetDeleteResponse {
+            error_code,
+            ..Default::default()
+        }),
+        _ => Response::ListGroups(ListGroupsResponse {
+            error_code,
+            ..Default::default()
+        }),
+    }
+}
+
+/// `FindCoordinatorRequest.CoordinatorType.GROUP`.
+const KEY_TYPE_GROUP: i8 = 0;
+
+/// FindCoordinator (key 10). The topic is created by the first one who asks.
+pub fn find_coordinator(
+    broker: &mut Broker,
+    context: &RequestContext,
+    request: FindCoordinatorRequest,
+) -> Progress {
+    if request.key_type == KEY_TYPE_GROUP && !broker.has_topic(CONSUMER_OFFSETS_TOPIC) {
+        if broker.create_group_metadata_topic(context.token) {
+            return Progress::Park(Parked {
+                operation: Delayed::AwaitsTopics(Request::FindCoordinator(request)),
+                deadline: None,
+                watches: Default::default(),
+            });
+        }
+    }
+    let find = |key: &str| {
+        let mut found = Coordinator {
+            key: key.to_owned(),
+            node_id: -1,
+            port: -1,
+            ..Default::default()
+        };
+        let outcome = if request.key_type != KEY_TYPE_GROUP {
+            Err((
+                ErrorCode::InvalidRequest,
+                "only group coordinators are served",
+            ))
+        } else {
+            broker.coordinator_node(key).ok_or((
+                ErrorCode::CoordinatorNotAvailable,
+                "the coordinator is not available",
+            ))
+        };
+        match outcome {
+            Ok(node) => {
+                (found.node_id, found.host, found.port) = node;
+            }
+            Err((error, message)) => {
+                found.error_code = error.code();
+                found.error_message = Some(message.to_owned());
+            }
+        }
+        found
+    };
+    let response = if 4 <= context.api_version {
+        FindCoordinatorResponse {
+            coordinators: request
+                .coordinator_keys
+                .iter()
+                .map(|key| find(key))
+                .collect(),
+            ..Default::default()
+        }
+    } else {
+        let found = find(&request.key);
+        FindCoordinatorResponse {
+            error_code: found.error_code,
+            error_message: found.error_message,
+            node_id: found.node_id,
+            host: found.host,
+            port: found.port,
+            ..Default::default()
+        }
+    };
+    Progress::Respond(Response::FindCoordinator(response))
+}
+
+impl Broker {
+    /// Takes the shards' answers to the requests that wait for them.
+    pub(in super::super) fn deliver_group_replies(&mut self) -> bool {
+        let replies = self.shards.take_replies();
+        let any = !replies.is_empty();
+        for (request_id, result) in replies {
+            let Some(token) = self.group_requests.remove(&request_id) else {
+                continue;
+            };
+            let Some(parked) = self.purgatory.take(token) else {
+                continue;
+            };
+            if let Delayed::Group(call) = parked.operation {
+                let progress = call.answered(request_id, result);
+                self.settle_request(token, progress);
+            }
+        }
+        any
+    }
+
+    /// Nobody waits for a parked group request any more.
+    pub(in super::super) fn forget_group_call(&mut self, call: &DelayedGroupCall) {
+        for request_id in call.open_parts() {
+            self.group_requests.remove(&request_id);
+            self.shards.forget(request_id);
+        }
+    }
+}
+
+/// Who waits for the answer of a part.
+pub type GroupRequests = std::collections::BTreeMap<RequestId, RequestToken>;

@@ -1,0 +1,7 @@
+//! The group coordinator's side of the broker: which shard answers, when its records are durable.
+
+mod calls;
+mod shards;
+
+pub(super) use calls::{DelayedGroupCall, GroupRequests, find_coordinator, handle};
+pub(super) use shards::Shards;

@@ -1,0 +1,395 @@
+//! The coordinators that this broker hosts, one per partition of `__consumer_offsets` it leads.
+
+use crate::coordinator::group::{
+    CoordinatorRecord, GroupConfig, GroupRequest, GroupShard, Outcome, RequestId,
+};
+use crate::log::{AppendOrigin, LoadId, LogManager, PartitionId, Read};
+use crate::now::{Instant, Now};
+use crate::protocol::DecodeError;
+use crate::protocol::{ErrorCode, Response};
+use crate::record::{BatchBuilder, BatchFields, Compression, RecordError, batches, records};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Bytes that one step of a replay reads.
+const REPLAY_BYTES_MAX: usize = 1 << 20;
+
+/// The shards of a broker, and the answers that wait for their records.
+#[derive(Debug)]
+pub struct Shards {
+    config: GroupConfig,
+    seed: [u8; 16],
+    /// Shards taken up so far: gives each its own seed, and so member ids of its own.
+    starts: u64,
+    shards: BTreeMap<i32, Shard>,
+    replies: Vec<(RequestId, Result<Response, ErrorCode>)>,
+}
+
+#[derive(Debug)]
+struct Shard {
+    id: PartitionId,
+    leader_epoch: i32,
+    phase: Phase,
+    /// Answers, oldest first, each with the log end that must be durable before it leaves.
+    waiting: VecDeque<(i64, RequestId, Response)>,
+    /// Requests that the shard has neither answered nor handed back.
+    open: Vec<RequestId>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The log is replayed up to the high watermark at the moment of the start.
+    Loading {
+        shard: Box<GroupShard>,
+        next_offset: i64,
+        end: i64,
+        load: Option<LoadId>,
+    },
+    Active(Box<GroupShard>),
+    /// The partition cannot be read.
+    Failed,
+}
+
+impl Shards {
+    pub fn new(config: GroupConfig, seed: [u8; 16]) -> Shards {
+        Shards {
+            config,
+            seed,
+            starts: 0,
+            shards: BTreeMap::new(),
+            replies: Vec::new(),
+        }
+    }
+
+    /// Takes up (or takes up again) the shard of a partition that this broker leads.
+    pub fn start(
+        &mut self,
+        now: Now,
+        logs: &mut LogManager,
+        id: PartitionId,
+        leader_epoch: i32,
+        high_watermark: i64,
+    ) {
+        self.stop(id.partition);
+        let shard = Box::new(GroupShard::new(self.config.clone(), self.next_seed()));
+        let next_offset = logs.log_start_offset(id).unwrap_or(0);
+        let phase = Phase::Loading {
+            shard,
+            next_offset,
+            end: high_watermark,
+            load: None,
+        };
+        let shard = Shard {
+            id,
+            leader_epoch,
+            phase,
+            waiting: VecDeque::new(),
+            open: Vec::new(),
+        };
+        self.shards.insert(id.partition, shard);
+        self.replay(now, logs, id.partition);
+    }
+
+    /// Gives up the shard of a partition: what waits for it is told to look for the coordinator.
+    pub fn stop(&mut self, partition: i32) {
+        let Some(shard) = self.shards.remove(&partition) else {
+            return;
+        };
+        let waiting = shard.waiting.into_iter().map(|(_, request, _)| request);
+        for request in waiting.chain(shard.open) {
+            self.replies.push((request, Err(ErrorCode::NotCoordinator)));
+        }
+    }
+
+    /// The partitions whose shards are up, loading or failed.
+    pub fn partitions(&self) -> Vec<i32> {
+        self.shards.keys().copied().collect()
+    }
+
+    /// The partition that a shard folds.
+    pub fn id(&self, partition: i32) -> Option<PartitionId> {
+        self.shards.get(&partition).map(|shard| shard.id)
+    }
+
+    /// Goes on under a new leader epoch, after another registration of this broker.
+    pub fn set_leader_epoch(&mut self, partition: i32, leader_epoch: i32) {
+        if let Some(shard) = self.shards.get_mut(&partition) {
+            shard.leader_epoch = leader_epoch;
+        }
+    }
+
+    /// The leader epoch under which a shard appends.
+    pub fn leader_epoch(&self, partition: i32) -> Option<i32> {
+        self.shards.get(&partition).map(|shard| shard.leader_epoch)
+    }
+
+    /// Whether a request can be handed to the shard of `partition` now.
+    pub fn check(&self, partition: i32) -> Result<(), ErrorCode> {
+        match self.shards.get(&partition).map(|shard| &shard.phase) {
+            None => Err(ErrorCode::NotCoordinator),
+            Some(Phase::Loading { .. }) => Err(ErrorCode::CoordinatorLoadInProgress),
+            Some(Phase::Failed) => Err(ErrorCode::CoordinatorNotAvailable),
+            Some(Phase::Active(_)) => Ok(()),
+        }
+    }
+
+    /// Hands a request to its shard. The answer comes by [`Shards::take_replies`].
+    pub fn handle(
+        &mut self,
+        now: Now,
+        logs: &mut LogManager,
+        partition: i32,
+        request: GroupRequest,
+    ) {
+        if let Err(error) = self.check(partition) {
+            self.replies.push((request.id, Err(error)));
+            return;
+        }
+        if let Some(shard) = self.shards.get_mut(&partition) {
+            shard.open.push(request.id);
+        }
+        self.act(now, logs, partition, |shard, outcome| {
+            shard.handle(now, request, outcome)
+        });
+    }
+
+    /// Does what is due in every shard.
+    pub fn expire(&mut self, now: Now, logs: &mut LogManager) {
+        let due: Vec<i32> = self
+            .shards
+            .iter()
+            .filter(|(_, shard)| {
+                shard
+                    .active()
+                    .and_then(GroupShard::next_deadline)
+                    .is_some_and(|d| d <= now.monotonic)
+            })
+            .map(|(partition, _)| *partition)
+            .collect();
+        for partition in due {
+            self.act(now, logs, partition, |shard, outcome| {
+                shard.expire(now, outcome)
+            });
+        }
+    }
+
+    /// A topic is gone, and with it the offsets committed for it.
+    pub fn topic_deleted(&mut self, now: Now, logs: &mut LogManager, topic: &str) {
+        for partition in self.partitions() {
+            self.act(now, logs, partition, |shard, outcome| {
+                shard.topic_deleted(topic, outcome)
+            });
+        }
+    }
+
+    /// Nobody waits for these requests any more.
+    pub fn forget(&mut self, request: RequestId) {
+        for shard in self.shards.values_mut() {
+            shard.open.retain(|open| *open != request);
+            shard.waiting.retain(|(_, waiting, _)| *waiting != request);
+            if let Phase::Active(active) = &mut shard.phase {
+                active.forget(request);
+            }
+        }
+    }
+
+    /// The earliest deadline of any shard.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.shards
+            .values()
+            .filter_map(|shard| shard.active()?.next_deadline())
+            .min()
+    }
+
+    /// Deadlines start again after a time in which nobody could run.
+    pub fn restart_deadlines(&mut self, now: Now) {
+        for shard in self.shards.values_mut() {
+            if let Phase::Active(active) = &mut shard.phase {
+                active.restart_deadlines(now);
+            }
+        }
+    }
+
+    /// The high watermark of a shard's partition has moved: answers leave.
+    pub fn high_watermark_moved(&mut self, id: PartitionId, high_watermark: i64) {
+        let Some(shard) = self
+            .shards
+            .get_mut(&id.partition)
+            .filter(|shard| shard.id == id)
+        else {
+            return;
+        };
+        while let Some((_, request, response)) = shard
+            .waiting
+            .pop_front_if(|(required, ..)| *required <= high_watermark)
+        {
+            self.replies.push((request, Ok(response)));
+        }
+    }
+
+    /// A load has ended: replays that waited for it go on.
+    pub fn loaded(&mut self, now: Now, logs: &mut LogManager, ended: LoadId) {
+        let waiting: Vec<i32> = self
+            .shards
+            .iter()
+            .filter(|(_, shard)| {
+                matches!(shard.phase, Phase::Loading { load: Some(load), .. } if load == ended)
+            })
+            .map(|(partition, _)| *partition)
+            .collect();
+        for partition in waiting {
+            self.replay(now, logs, partition);
+        }
+    }
+
+    /// Answers that may leave now.
+    pub fn take_replies(&mut self) -> Vec<(RequestId, Result<Response, ErrorCode>)> {
+        std::mem::take(&mut self.replies)
+    }
+
+    fn act(
+        &mut self,
+        now: Now,
+        logs: &mut LogManager,
+        partition: i32,
+        action: impl FnOnce(&mut GroupShard, &mut Outcome),
+    ) {
+        let Some(shard) = self.shards.get_mut(&partition) else {
+            return;
+        };
+        let Phase::Active(active) = &mut shard.phase else {
+            return;
+        };
+        let mut outcome = Outcome::default();
+        action(active, &mut outcome);
+        let id = shard.id;
+        if !outcome.append.is_empty() {
+            let appended = match encode(now, &outcome.append) {
+                Ok(batch) => logs
+                    .append(
+                        now,
+                        id,
+                        batch,
+                        AppendOrigin::Coordinator,
+                        shard.leader_epoch,
+                    )
+                    .map_err(|error| error.error_code()),
+                Err(error) => Err(error.error_code()),
+            };
+            if let Err(code) = appended {
+                // The shard has applied what its log refuses: only a replay makes them agree.
+                for (request, _) in outcome.replies {
+                    shard.open.retain(|open| *open != request);
+                    self.replies.push((request, Err(code)));
+                }
+                let leader_epoch = shard.leader_epoch;
+                let durable_end = logs.durable_end(id).unwrap_or(0);
+                self.start(now, logs, id, leader_epoch, durable_end);
+                return;
+            }
+        }
+        let required = logs.log_end_offset(id).unwrap_or(0);
+        for (request, response) in outcome.replies {
+            shard.open.retain(|open| *open != request);
+            shard.waiting.push_back((required, request, response));
+        }
+        let durable_end = logs.durable_end(id).unwrap_or(0);
+        self.high_watermark_moved(id, durable_end);
+    }
+
+    fn replay(&mut self, now: Now, logs: &mut LogManager, partition: i32) {
+        let Some(shard) = self.shards.get_mut(&partition) else {
+            return;
+        };
+        let id = shard.id;
+        while let Phase::Loading {
+            shard: folded,
+            next_offset,
+            end,
+            load,
+        } = &mut shard.phase
+        {
+            if *end <= *next_offset {
+                folded.loaded(now);
+                let Phase::Loading { shard: folded, .. } =
+                    std::mem::replace(&mut shard.phase, Phase::Failed)
+                else {
+                    return;
+                };
+                shard.phase = Phase::Active(folded);
+                return;
+            }
+            match logs.read(id, *next_offset, *end, REPLAY_BYTES_MAX, true) {
+                Ok(Read::Pending(pending)) => {
+                    *load = Some(pending);
+                    return;
+                }
+                Ok(Read::Records(chunk)) if !chunk.is_empty() => {
+                    match chunk
+                        .iter()
+                        .try_fold(*next_offset, |_, batch| fold(folded, batch))
+                    {
+                        Ok(next) => *next_offset = next,
+                        Err(_) => shard.phase = Phase::Failed,
+                    }
+                }
+                Ok(Read::Records(_)) => *next_offset = *end,
+                Err(_) => shard.phase = Phase::Failed,
+            }
+        }
+    }
+
+    /// A seed that no other life of this or another shard has had.
+    fn next_seed(&mut self) -> [u8; 16] {
+        self.starts += 1;
+        (u128::from_be_bytes(self.seed) ^ u128::from(self.starts)).to_be_bytes()
+    }
+}
+
+impl Shard {
+    fn active(&self) -> Option<&GroupShard> {
+        match &self.phase {
+            Phase::Active(shard) => Some(shard),
+            _ => None,
+        }
+    }
+}
+
+/// A record that no coordinator wrote: the partition is not served.
+struct Unreadable;
+
+impl From<RecordError> for Unreadable {
+    fn from(_: RecordError) -> Self {
+        Unreadable
+    }
+}
+
+impl From<DecodeError> for Unreadable {
+    fn from(_: DecodeError) -> Self {
+        Unreadable
+    }
+}
+
+/// Feeds concatenated batches to a shard; returns the offset behind them.
+fn fold(shard: &mut GroupShard, chunk: &Bytes) -> Result<i64, Unreadable> {
+    let mut next_offset = 0;
+    for batch in batches(chunk) {
+        let (header, bytes) = batch?;
+        if !header.is_control() {
+            for record in records(&bytes)? {
+                let record = record?;
+                shard.replay(record.key.as_deref(), record.value.as_deref())?;
+            }
+        }
+        next_offset = header.next_offset();
+    }
+    Ok(next_offset)
+}
+
+fn encode(now: Now, records: &[CoordinatorRecord]) -> Result<Bytes, RecordError> {
+    let mut builder = BatchBuilder::new(Compression::None);
+    for record in records {
+        builder.append(now.wall.0, Some(&record.key), record.value.as_deref(), &[])?;
+    }
+    Ok(builder.build(BatchFields::default()))
+}

@@ -1,0 +1,229 @@
+//! The partitions that this broker leads: kept as the metadata log says.
+
+use super::purgatory::Watch;
+use super::{Broker, Phase, Wake};
+use crate::log::{LogConfig, PartitionId};
+use crate::metadata::{CONSUMER_OFFSETS_TOPIC, Change, configs};
+use crate::now::Now;
+use crate::protocol::{ErrorCode, Uuid};
+use crate::replica::Partition;
+use crate::storage::StorageError;
+use std::collections::BTreeSet;
+
+impl Broker {
+    /// The partition of this name, if this broker leads it.
+    pub(super) fn leader_of(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(PartitionId, &Partition), ErrorCode> {
+        let topic = self.metadata.image().topic(topic);
+        self.led(
+            topic.map(|topic| topic.topic_id),
+            partition,
+            ErrorCode::UnknownTopicOrPartition,
+        )
+    }
+
+    /// The partition of this topic id, if this broker leads it.
+    pub(super) fn leader_of_id(
+        &self,
+        topic_id: Uuid,
+        partition: i32,
+    ) -> Result<(PartitionId, &Partition), ErrorCode> {
+        let topic = self.metadata.image().topic_by_id(topic_id);
+        self.led(
+            topic.map(|topic| topic.topic_id),
+            partition,
+            ErrorCode::UnknownTopicId,
+        )
+    }
+
+    fn led(
+        &self,
+        topic_id: Option<Uuid>,
+        partition: i32,
+        unknown_topic: ErrorCode,
+    ) -> Result<(PartitionId, &Partition), ErrorCode> {
+        let topic_id = topic_id.ok_or(unknown_topic)?;
+        let id = PartitionId {
+            topic_id,
+            partition,
+        };
+        match self.partitions.get(&id) {
+            Some(partition) => Ok((id, partition)),
+            None if self.partition_exists(id) => Err(ErrorCode::NotLeaderOrFollower),
+            None => Err(ErrorCode::UnknownTopicOrPartition),
+        }
+    }
+
+    fn partition_exists(&self, id: PartitionId) -> bool {
+        self.metadata
+            .image()
+            .topic_by_id(id.topic_id)
+            .is_some_and(|topic| topic.partitions.contains_key(&id.partition))
+    }
+
+    /// Whether a partition exists, led by whomever.
+    pub(super) fn exists(&self, topic: &str, partition: i32) -> bool {
+        let topic = self.metadata.image().topic(topic);
+        topic.is_some_and(|topic| topic.partitions.contains_key(&partition))
+    }
+
+    /// Whether retention deletes records of a topic, so that DeleteRecords may too.
+    pub(super) fn deletes_records(&self, topic: &str) -> bool {
+        self.log_config(topic).cleanup_delete
+    }
+
+    /// What the log of a topic's partitions needs to know.
+    fn log_config(&self, topic: &str) -> LogConfig {
+        configs::log_config(
+            self.metadata.image().topic_configs(topic),
+            &self.config.configs,
+        )
+    }
+
+    /// How many replicas must be in sync for `acks=all`.
+    pub(super) fn min_insync_replicas(&self, topic: &str) -> i32 {
+        let configs = self.metadata.image().topic_configs(topic);
+        configs::min_insync_replicas(configs, &self.config.configs)
+    }
+
+    /// This broker's `node.id`.
+    pub(super) fn node_id(&self) -> i32 {
+        self.config.configs.node_id()
+    }
+
+    /// The broker that coordinates a group: its id, host and port.
+    pub(super) fn coordinator_node(&self, group_id: &str) -> Option<(i32, String, i32)> {
+        let image = self.metadata.image();
+        let shard = crate::coordinator::group::partition_for(
+            group_id,
+            self.config.configs.offsets_topic_num_partitions(),
+        );
+        let topic = image.topic(CONSUMER_OFFSETS_TOPIC)?;
+        let leader = topic.partitions.get(&shard)?.leader;
+        let endpoint = image.broker(leader)?.endpoints.first()?;
+        Some((leader, endpoint.host.clone(), i32::from(endpoint.port)))
+    }
+
+    /// The metadata log has changed something.
+    pub(super) fn image_changed(&mut self, now: Now, changes: &[Change]) {
+        if !matches!(self.phase, Phase::Running) {
+            return;
+        }
+        self.follow_image(now);
+        for change in changes {
+            if let Change::TopicDeleted { name, .. } = change {
+                self.shards.topic_deleted(now, &mut self.logs, name);
+            }
+        }
+    }
+
+    /// Makes logs, partitions and coordinators what the image says.
+    pub(super) fn follow_image(&mut self, now: Now) {
+        let image = self.metadata.image();
+        let node_id = self.node_id();
+        let mut hosted = BTreeSet::new();
+        let mut led = Vec::new();
+        for topic in image.topics() {
+            for (index, partition) in &topic.partitions {
+                let id = PartitionId {
+                    topic_id: topic.topic_id,
+                    partition: *index,
+                };
+                if partition.replicas.contains(&node_id) {
+                    hosted.insert(id);
+                    self.logs.ensure(now, id, self.log_config(&topic.name));
+                }
+                if partition.leader == node_id {
+                    let is_coordinator = topic.name == CONSUMER_OFFSETS_TOPIC;
+                    led.push((id, partition.clone(), is_coordinator));
+                }
+            }
+        }
+        let lost: Vec<_> = self
+            .partitions
+            .keys()
+            .filter(|id| !led.iter().any(|(led, ..)| led == *id))
+            .copied()
+            .collect();
+        for id in self.logs.stored() {
+            if !hosted.contains(&id) {
+                self.logs.remove(id);
+            }
+        }
+        for (id, state, is_coordinator) in led {
+            let durable_end = self.logs.durable_end(id).unwrap_or(0);
+            let partition = self
+                .partitions
+                .entry(id)
+                .or_insert_with(|| Partition::new(node_id, durable_end));
+            partition.update(&state);
+            partition.update_durable_end(node_id, durable_end);
+            let shard_epoch = self.shards.leader_epoch(id.partition);
+            if is_coordinator && shard_epoch.is_none() {
+                let high_watermark = partition.high_watermark();
+                let leader_epoch = state.leader_epoch;
+                self.shards
+                    .start(now, &mut self.logs, id, leader_epoch, high_watermark);
+            } else if is_coordinator {
+                self.shards
+                    .set_leader_epoch(id.partition, state.leader_epoch);
+            }
+        }
+        for id in lost {
+            self.partitions.remove(&id);
+            if self.shards.id(id.partition) == Some(id) {
+                self.shards.stop(id.partition);
+            }
+            self.retry_watchers(now, Watch::Partition(id));
+        }
+    }
+
+    /// Everything below `end` is durable: the high watermark follows, and with it all who wait.
+    pub(super) fn durable(&mut self, now: Now, id: PartitionId, end: i64) {
+        let node_id = self.node_id();
+        let Some(partition) = self.partitions.get_mut(&id) else {
+            return;
+        };
+        if let Some(high_watermark) = partition.update_durable_end(node_id, end) {
+            self.shards.high_watermark_moved(id, high_watermark);
+        }
+        self.retry_watchers(now, Watch::Partition(id));
+    }
+
+    /// What was not durable is gone: those who wait for it learn why, the coordinator folds its
+    /// log again, and a new registration raises the leader epochs, so that nobody takes the
+    /// offsets that are given out next for those that were cut off.
+    pub(super) fn rolled_back(&mut self, now: Now, id: PartitionId, error: &StorageError) {
+        for token in self.purgatory.watching(Watch::Partition(id)) {
+            self.retry(now, token, Wake::RolledBack(id, error));
+        }
+        if self.shards.id(id.partition) == Some(id)
+            && let Some(partition) = self.partitions.get(&id)
+        {
+            let (epoch, high_watermark) = (partition.leader_epoch(), partition.high_watermark());
+            self.shards
+                .start(now, &mut self.logs, id, epoch, high_watermark);
+        }
+        self.metadata.reregister();
+    }
+
+    /// The broker answers clients once its logs are open and it knows the cluster.
+    pub(super) fn run_if_ready(&mut self, now: Now) {
+        let Phase::Starting {
+            logs_open: true,
+            registered: true,
+            early,
+        } = &mut self.phase
+        else {
+            return;
+        };
+        let early = std::mem::take(early).into();
+        self.phase = Phase::Running;
+        self.follow_image(now);
+        self.logs.tick(now);
+        self.start_early_requests(now, early);
+    }
+}

@@ -1,0 +1,405 @@
+//! A broker and its controller on storages that do what the test says.
+
+use crate::broker::{Broker, BrokerConfig};
+use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
+use crate::metadata::configs::BrokerConfigs;
+use crate::metadata::{Controller, ControllerConfig};
+use crate::now::{Instant, Now, Timestamp};
+use crate::protocol::messages::create_topics_request::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
+use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use crate::protocol::messages::fetch_response::PartitionData;
+use crate::protocol::messages::produce_request::{
+    PartitionProduceData, ProduceRequest, TopicProduceData,
+};
+use crate::protocol::messages::produce_response::PartitionProduceResponse;
+use crate::protocol::{ApiKey, Request, RequestHeader, Response, decode_response, encode_request};
+use crate::record::{BatchBuilder, BatchFields, Compression, batches, records};
+use crate::storage::faulty::{FaultyMedium, FaultyStorage, Outcome};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+
+const CONTROLLER: ConnectionId = ConnectionId(0);
+pub const START_MS: i64 = 1_700_000_000_000;
+
+pub struct Node {
+    pub now: Now,
+    pub broker_medium: FaultyMedium,
+    pub controller_medium: FaultyMedium,
+    broker: Broker,
+    controller: Controller,
+    broker_storage: FaultyStorage,
+    controller_storage: FaultyStorage,
+    wake_at: [Option<Instant>; 2],
+    /// What happens to the broker's commits; `None` holds them back.
+    pub commits: Option<Outcome>,
+    sent: BTreeMap<(ConnectionId, i32), (ApiKey, i16)>,
+    answers: BTreeMap<ConnectionId, VecDeque<(i32, Response)>>,
+    closed: Vec<ConnectionId>,
+    next_correlation_id: i32,
+    lives: u8,
+    pub stopped: Option<String>,
+}
+
+impl Node {
+    pub fn start() -> Node {
+        let (broker, controller) = (FaultyMedium::new(), FaultyMedium::new());
+        Node::on(broker, controller, 1, START_MS)
+    }
+
+    fn on(
+        broker_medium: FaultyMedium,
+        controller_medium: FaultyMedium,
+        lives: u8,
+        wall_ms: i64,
+    ) -> Node {
+        let mut config = BrokerConfig::default();
+        let configs = BTreeMap::from([("num.partitions".to_owned(), "3".to_owned())]);
+        config.configs = BrokerConfigs::new(configs).unwrap();
+        let controller = ControllerConfig {
+            cluster_id: config.cluster_id.clone(),
+            broker: config.configs.clone(),
+        };
+        let broker_storage = FaultyStorage::new(&broker_medium);
+        let controller_storage = FaultyStorage::new(&controller_medium);
+        broker_storage.open_now().unwrap();
+        controller_storage.open_now().unwrap();
+        let incarnation_id = crate::protocol::Uuid([lives; 16]);
+        let mut node = Node {
+            now: Now {
+                monotonic: Instant(0),
+                wall: Timestamp(wall_ms),
+            },
+            broker: Broker::new(config, incarnation_id).unwrap(),
+            controller: Controller::new(controller),
+            broker_medium,
+            controller_medium,
+            broker_storage,
+            controller_storage,
+            wake_at: [None; 2],
+            commits: Some(Outcome::Done),
+            sent: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            closed: Vec::new(),
+            next_correlation_id: 0,
+            lives,
+            stopped: None,
+        };
+        node.controller_event(Event::Opened { seed: [lives; 16] });
+        node.broker_event(Event::Opened { seed: [lives; 16] });
+        node.run();
+        node
+    }
+
+    /// Crashes and starts again on what the media hold.
+    pub fn restart(self) -> Node {
+        let wall_ms = self.now.wall.0 + 1_000;
+        Node::on(
+            self.broker_medium,
+            self.controller_medium,
+            self.lives + 1,
+            wall_ms,
+        )
+    }
+
+    fn broker_event(&mut self, event: Event) {
+        let mut effects = Vec::new();
+        self.broker.handle(self.now, event, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Respond { connection, frame } => self.answered(connection, frame),
+                Effect::Close { connection } => self.closed.push(connection),
+                Effect::Send { peer, frame } => {
+                    assert_eq!(peer, Peer::Controller);
+                    self.controller_event(Event::Request {
+                        connection: CONTROLLER,
+                        frame,
+                    });
+                }
+                Effect::Storage(request) => self.broker_storage.submit(request),
+                Effect::WakeAt(instant) => self.wake_at[0] = Some(instant),
+                Effect::Stop { reason } => self.stopped = Some(reason),
+            }
+        }
+    }
+
+    fn controller_event(&mut self, event: Event) {
+        let mut effects = Vec::new();
+        self.controller.handle(self.now, event, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Respond { frame, .. } => {
+                    self.broker_event(Event::Reply {
+                        peer: Peer::Controller,
+                        frame,
+                    });
+                }
+                Effect::Storage(request) => self.controller_storage.submit(request),
+                Effect::WakeAt(instant) => self.wake_at[1] = Some(instant),
+                other => panic!("the controller does not {other:?}"),
+            }
+        }
+    }
+
+    /// Lets storage do what it is asked until nothing is left to do.
+    pub fn run(&mut self) {
+        loop {
+            let mut any = false;
+            for ticket in self.controller_storage.ready() {
+                any = true;
+                if let Some(reply) = self.controller_storage.perform(ticket, Outcome::Done) {
+                    self.controller_event(Event::Storage(reply));
+                }
+            }
+            for ticket in self.broker_storage.ready() {
+                let Some(outcome) = self.commits else {
+                    continue;
+                };
+                any = true;
+                if let Some(reply) = self.broker_storage.perform(ticket, outcome) {
+                    self.broker_event(Event::Storage(reply));
+                }
+            }
+            if !any {
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass, waking whoever wants to be woken.
+    pub fn pass(&mut self, ms: u64) {
+        let end = self.now.monotonic + ms;
+        loop {
+            self.run();
+            let next = self
+                .wake_at
+                .iter()
+                .flatten()
+                .min()
+                .copied()
+                .filter(|at| *at <= end);
+            let at = next.unwrap_or(end).max(self.now.monotonic);
+            self.now.wall.0 += at.ms_since(self.now.monotonic) as i64;
+            self.now.monotonic = at;
+            let Some(due) = next else { return };
+            for side in 0..2 {
+                if self.wake_at[side] == Some(due) {
+                    self.wake_at[side] = None;
+                    match side {
+                        0 => self.broker_event(Event::Woken),
+                        _ => self.controller_event(Event::Woken),
+                    }
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, connection: ConnectionId, frame: Bytes) {
+        let correlation_id = i32::from_be_bytes(frame[..4].try_into().unwrap());
+        let (api_key, version) = self
+            .sent
+            .remove(&(connection, correlation_id))
+            .expect("nobody asked");
+        let (_, response) = decode_response(api_key, version, frame).unwrap();
+        self.answers
+            .entry(connection)
+            .or_default()
+            .push_back((correlation_id, response));
+    }
+
+    /// Sends a request without waiting for its answer.
+    pub fn send(&mut self, connection: u64, version: i16, request: Request) -> i32 {
+        self.next_correlation_id += 1;
+        let correlation_id = self.next_correlation_id;
+        let api_key = request.api_key();
+        let header = RequestHeader {
+            request_api_key: api_key.code(),
+            request_api_version: version,
+            correlation_id,
+            client_id: Some("test".to_owned()),
+            ..Default::default()
+        };
+        let frame = encode_request(&header, &request).unwrap();
+        let connection = ConnectionId(connection);
+        self.sent
+            .insert((connection, correlation_id), (api_key, version));
+        self.broker_event(Event::Request { connection, frame });
+        correlation_id
+    }
+
+    /// Says what an answer to a frame that was not made here will be.
+    pub fn expect_answer(
+        &mut self,
+        connection: u64,
+        correlation_id: i32,
+        api_key: ApiKey,
+        version: i16,
+    ) {
+        self.sent.insert(
+            (ConnectionId(connection), correlation_id),
+            (api_key, version),
+        );
+    }
+
+    pub fn send_frame(&mut self, connection: u64, frame: Bytes) {
+        let connection = ConnectionId(connection);
+        self.broker_event(Event::Request { connection, frame });
+    }
+
+    pub fn close(&mut self, connection: u64) {
+        let connection = ConnectionId(connection);
+        self.broker_event(Event::Closed { connection });
+    }
+
+    pub fn is_closed(&self, connection: u64) -> bool {
+        self.closed.contains(&ConnectionId(connection))
+    }
+
+    /// The next answer on a connection, if one has come.
+    pub fn answer(&mut self, connection: u64) -> Option<Response> {
+        self.answers
+            .get_mut(&ConnectionId(connection))?
+            .pop_front()
+            .map(|(_, answer)| answer)
+    }
+
+    /// Sends a request and runs until it is answered.
+    pub fn ask(&mut self, version: i16, request: Request) -> Response {
+        self.send(1, version, request);
+        self.run();
+        self.answer(1).expect("an answer")
+    }
+
+    pub fn create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+        let topic = CreatableTopic {
+            name: name.to_owned(),
+            num_partitions: partitions,
+            replication_factor: -1,
+            configs: configs
+                .iter()
+                .map(|(name, value)| CreatableTopicConfig {
+                    name: (*name).to_owned(),
+                    value: Some((*value).to_owned()),
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        };
+        let request = CreateTopicsRequest {
+            topics: vec![topic],
+            timeout_ms: 1_000,
+            ..Default::default()
+        };
+        let Response::CreateTopics(response) = self.ask(5, Request::CreateTopics(request)) else {
+            panic!("not an answer to CreateTopics");
+        };
+        assert_eq!(
+            response.topics[0].error_code, 0,
+            "{:?}",
+            response.topics[0].error_message
+        );
+    }
+
+    pub fn produce(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        records: Bytes,
+    ) -> PartitionProduceResponse {
+        let request = produce_request(topic, partition, -1, Some(records));
+        let Response::Produce(response) = self.ask(9, Request::Produce(request)) else {
+            panic!("not an answer to Produce");
+        };
+        response.responses[0].partition_responses[0].clone()
+    }
+
+    pub fn fetch(&mut self, topic: &str, partition: i32, offset: i64) -> PartitionData {
+        let request = fetch_request(topic, partition, offset, 0, 0);
+        let Response::Fetch(response) = self.ask(11, Request::Fetch(request)) else {
+            panic!("not an answer to Fetch");
+        };
+        response.responses[0].partitions[0].clone()
+    }
+}
+
+pub fn produce_request(
+    topic: &str,
+    partition: i32,
+    acks: i16,
+    records: Option<Bytes>,
+) -> ProduceRequest {
+    let partition_data = vec![PartitionProduceData {
+        index: partition,
+        records,
+        ..Default::default()
+    }];
+    ProduceRequest {
+        acks,
+        timeout_ms: 30_000,
+        topic_data: vec![TopicProduceData {
+            name: topic.to_owned(),
+            partition_data,
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+pub fn fetch_request(
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    min_bytes: i32,
+    max_wait_ms: i32,
+) -> FetchRequest {
+    let partitions = vec![FetchPartition {
+        partition,
+        fetch_offset: offset,
+        partition_max_bytes: 1 << 20,
+        current_leader_epoch: -1,
+        ..Default::default()
+    }];
+    FetchRequest {
+        replica_id: -1,
+        max_wait_ms,
+        min_bytes,
+        max_bytes: 1 << 20,
+        session_epoch: -1,
+        topics: vec![FetchTopic {
+            topic: topic.to_owned(),
+            partitions,
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+/// A batch with these values and no keys.
+pub fn batch(values: &[&str]) -> Bytes {
+    batch_with(values, BatchFields::default())
+}
+
+pub fn batch_with(values: &[&str], fields: BatchFields) -> Bytes {
+    let mut builder = BatchBuilder::new(Compression::None);
+    for value in values {
+        builder
+            .append(START_MS, None, Some(value.as_bytes()), &[])
+            .unwrap();
+    }
+    builder.build(fields)
+}
+
+/// Offset and value of every record.
+pub fn read(data: &PartitionData) -> Vec<(i64, String)> {
+    let bytes = data.records.clone().unwrap_or_default();
+    let mut all = Vec::new();
+    for found in batches(&bytes) {
+        for record in records(&found.unwrap().1).unwrap() {
+            let record = record.unwrap();
+            let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+            all.push((record.offset, value));
+        }
+    }
+    all
+}

@@ -1,0 +1,315 @@
+//! Produce, Fetch, ListOffsets, DeleteRecords, InitProducerId.
+
+use super::node::{Node, batch, batch_with, fetch_request, produce_request, read};
+use crate::protocol::messages::delete_records_request::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
+};
+use crate::protocol::messages::init_producer_id_request::InitProducerIdRequest;
+use crate::protocol::messages::list_offsets_request::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
+use crate::protocol::{ErrorCode, Request, Response};
+use crate::record::BatchFields;
+use crate::storage::faulty::Outcome;
+use bytes::Bytes;
+
+fn node() -> Node {
+    let mut node = Node::start();
+    node.create_topic("t", 1, &[]);
+    node
+}
+
+fn pairs(values: &[(i64, &str)]) -> Vec<(i64, String)> {
+    values
+        .iter()
+        .map(|(offset, value)| (*offset, (*value).to_owned()))
+        .collect()
+}
+
+#[test]
+fn what_was_produced_is_fetched_also_after_a_restart() {
+    let mut node = node();
+    assert_eq!(node.produce("t", 0, batch(&["a", "b"])).base_offset, 0);
+    assert_eq!(node.produce("t", 0, batch(&["c"])).base_offset, 2);
+    let mut node = node.restart();
+    let data = node.fetch("t", 0, 0);
+    assert_eq!(data.high_watermark, 3);
+    assert_eq!(read(&data), pairs(&[(0, "a"), (1, "b"), (2, "c")]));
+}
+
+#[test]
+fn a_produce_is_answered_and_shown_only_when_it_is_durable() {
+    let mut node = node();
+    node.commits = None;
+    let request = produce_request("t", 0, -1, Some(batch(&["a"])));
+    node.send(1, 9, Request::Produce(request));
+    node.run();
+    assert!(node.answer(1).is_none());
+    node.send(2, 11, Request::Fetch(fetch_request("t", 0, 0, 0, 0)));
+    let Some(Response::Fetch(response)) = node.answer(2) else {
+        panic!("no answer")
+    };
+    assert_eq!(response.responses[0].partitions[0].high_watermark, 0);
+    assert!(read(&response.responses[0].partitions[0]).is_empty());
+    node.commits = Some(Outcome::Done);
+    node.run();
+    assert!(matches!(node.answer(1), Some(Response::Produce(_))));
+}
+
+#[test]
+fn acks_0_is_not_answered_and_acks_2_is_refused() {
+    let mut node = node();
+    node.send(
+        1,
+        9,
+        Request::Produce(produce_request("t", 0, 0, Some(batch(&["a"])))),
+    );
+    node.send(
+        1,
+        9,
+        Request::Produce(produce_request("t", 0, 2, Some(batch(&["b"])))),
+    );
+    node.run();
+    let Some(Response::Produce(response)) = node.answer(1) else {
+        panic!("no answer")
+    };
+    let answer = &response.responses[0].partition_responses[0];
+    assert_eq!(answer.error_code, ErrorCode::InvalidRequiredAcks.code());
+    assert!(node.answer(1).is_none());
+    assert_eq!(read(&node.fetch("t", 0, 0)), pairs(&[(0, "a")]));
+}
+
+#[test]
+fn a_failed_acks_0_closes_the_connection() {
+    let mut node = node();
+    node.send(
+        7,
+        9,
+        Request::Produce(produce_request("t", 5, 0, Some(batch(&["a"])))),
+    );
+    assert!(node.is_closed(7));
+}
+
+#[test]
+fn null_records_are_answered_with_an_error() {
+    let mut node = node();
+    let request = produce_request("t", 0, -1, None);
+    let Response::Produce(response) = node.ask(9, Request::Produce(request)) else {
+        panic!("no answer");
+    };
+    let answer = &response.responses[0].partition_responses[0];
+    assert_eq!(answer.error_code, ErrorCode::InvalidRecord.code());
+}
+
+#[test]
+fn a_long_poll_waits_for_min_bytes_or_its_time() {
+    let mut node = node();
+    node.send(2, 11, Request::Fetch(fetch_request("t", 0, 0, 1, 500)));
+    node.pass(499);
+    assert!(node.answer(2).is_none());
+    node.pass(1);
+    let Some(Response::Fetch(response)) = node.answer(2) else {
+        panic!("no answer")
+    };
+    assert!(read(&response.responses[0].partitions[0]).is_empty());
+
+    node.send(2, 11, Request::Fetch(fetch_request("t", 0, 0, 1, 500)));
+    node.produce("t", 0, batch(&["a"]));
+    let Some(Response::Fetch(response)) = node.answer(2) else {
+        panic!("no answer")
+    };
+    assert_eq!(
+        read(&response.responses[0].partitions[0]),
+        pairs(&[(0, "a")])
+    );
+}
+
+#[test]
+fn after_a_gap_in_time_a_long_poll_has_its_whole_wait_again() {
+    let mut node = node();
+    node.send(2, 11, Request::Fetch(fetch_request("t", 0, 0, 1, 1_000)));
+    node.now.monotonic.0 += 3_600_000;
+    node.pass(0);
+    assert!(node.answer(2).is_none());
+    node.pass(1_000);
+    assert!(node.answer(2).is_some());
+}
+
+#[test]
+fn answers_keep_the_order_of_their_connection() {
+    let mut node = node();
+    node.send(1, 11, Request::Fetch(fetch_request("t", 0, 0, 1, 500)));
+    node.send(
+        1,
+        9,
+        Request::Produce(produce_request("t", 0, -1, Some(batch(&["a"])))),
+    );
+    node.run();
+    assert!(matches!(node.answer(1), Some(Response::Fetch(_))));
+    assert!(matches!(node.answer(1), Some(Response::Produce(_))));
+}
+
+#[test]
+fn an_offset_out_of_range_is_told_at_once() {
+    let mut node = node();
+    node.send(1, 11, Request::Fetch(fetch_request("t", 0, 1, 1, 500)));
+    let Some(Response::Fetch(response)) = node.answer(1) else {
+        panic!("no answer")
+    };
+    let data = &response.responses[0].partitions[0];
+    assert_eq!(data.error_code, ErrorCode::OffsetOutOfRange.code());
+}
+
+#[test]
+fn a_full_quota_refuses_and_keeps_what_is_there() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a"]));
+    node.commits = Some(Outcome::Quota);
+    let refused = node.produce("t", 0, batch(&["b"]));
+    assert_eq!(refused.error_code, ErrorCode::KafkaStorageError.code());
+    assert!(
+        refused
+            .error_message
+            .is_some_and(|message| message.contains("quota"))
+    );
+    assert_eq!(read(&node.fetch("t", 0, 0)), pairs(&[(0, "a")]));
+    node.commits = Some(Outcome::Done);
+    assert_eq!(node.produce("t", 0, batch(&["c"])).base_offset, 1);
+    assert_eq!(read(&node.fetch("t", 0, 0)), pairs(&[(0, "a"), (1, "c")]));
+}
+
+#[test]
+fn a_rolled_back_commit_raises_the_leader_epoch() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a"]));
+    let before = node.fetch("t", 0, 0).records.unwrap();
+    node.commits = Some(Outcome::Failed);
+    node.produce("t", 0, batch(&["b"]));
+    node.commits = Some(Outcome::Done);
+    node.run();
+    node.produce("t", 0, batch(&["c"]));
+    let after = node.fetch("t", 0, 1).records.unwrap();
+    let epoch = |bytes: &Bytes| i32::from_be_bytes(bytes[12..16].try_into().unwrap());
+    assert!(
+        epoch(&before) < epoch(&after),
+        "{} {}",
+        epoch(&before),
+        epoch(&after)
+    );
+}
+
+#[test]
+fn a_repeated_batch_keeps_its_offset_also_after_a_restart() {
+    let mut node = node();
+    let request = InitProducerIdRequest {
+        transactional_id: None,
+        ..Default::default()
+    };
+    let Response::InitProducerId(ids) = node.ask(4, Request::InitProducerId(request)) else {
+        panic!("no answer");
+    };
+    assert_eq!((ids.error_code, ids.producer_epoch), (0, 0));
+    let sequenced = |base_sequence, value| {
+        let producer_id = ids.producer_id;
+        batch_with(
+            &[value],
+            BatchFields {
+                producer_id,
+                producer_epoch: 0,
+                base_sequence,
+                ..Default::default()
+            },
+        )
+    };
+    node.produce("t", 0, batch(&["x"]));
+    assert_eq!(node.produce("t", 0, sequenced(0, "a")).base_offset, 1);
+    assert_eq!(node.produce("t", 0, sequenced(0, "a")).base_offset, 1);
+    let mut node = node.restart();
+    assert_eq!(node.produce("t", 0, sequenced(0, "a")).base_offset, 1);
+    let gap = node.produce("t", 0, sequenced(2, "c"));
+    assert_eq!(gap.error_code, ErrorCode::OutOfOrderSequenceNumber.code());
+    assert_eq!(node.produce("t", 0, sequenced(1, "b")).base_offset, 2);
+}
+
+fn list_offset(node: &mut Node, timestamp: i64) -> (i64, i64) {
+    let request = ListOffsetsRequest {
+        replica_id: -1,
+        topics: vec![ListOffsetsTopic {
+            name: "t".to_owned(),
+            partitions: vec![ListOffsetsPartition {
+                timestamp,
+                current_leader_epoch: -1,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let Response::ListOffsets(response) = node.ask(7, Request::ListOffsets(request)) else {
+        panic!("no answer");
+    };
+    let partition = &response.topics[0].partitions[0];
+    assert_eq!(partition.error_code, 0);
+    (partition.offset, partition.timestamp)
+}
+
+#[test]
+fn offsets_are_found_by_time() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a", "b"]));
+    assert_eq!(list_offset(&mut node, -1), (2, -1));
+    assert_eq!(list_offset(&mut node, -2), (0, -1));
+    assert_eq!(
+        list_offset(&mut node, super::node::START_MS),
+        (0, super::node::START_MS)
+    );
+    assert_eq!(list_offset(&mut node, super::node::START_MS + 1), (-1, -1));
+}
+
+fn delete_records(node: &mut Node, offset: i64) -> (i16, i64) {
+    let partitions = vec![DeleteRecordsPartition {
+        offset,
+        ..Default::default()
+    }];
+    let topics = vec![DeleteRecordsTopic {
+        name: "t".to_owned(),
+        partitions,
+        ..Default::default()
+    }];
+    let request = DeleteRecordsRequest {
+        topics,
+        timeout_ms: 1_000,
+        ..Default::default()
+    };
+    let Response::DeleteRecords(response) = node.ask(2, Request::DeleteRecords(request)) else {
+        panic!("no answer");
+    };
+    let partition = &response.topics[0].partitions[0];
+    (partition.error_code, partition.low_watermark)
+}
+
+#[test]
+fn deleted_records_stay_deleted() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a", "b", "c"]));
+    assert_eq!(
+        delete_records(&mut node, 4),
+        (ErrorCode::OffsetOutOfRange.code(), -1)
+    );
+    assert_eq!(delete_records(&mut node, 2), (0, 2));
+    let mut node = node.restart();
+    assert_eq!(list_offset(&mut node, -2), (2, -1));
+    assert_eq!(
+        node.fetch("t", 0, 1).error_code,
+        ErrorCode::OffsetOutOfRange.code()
+    );
+    assert_eq!(delete_records(&mut node, -1), (0, 3));
+}
+
+#[test]
+fn a_frame_that_is_no_request_closes_its_connection_alone() {
+    let mut node = node();
+    node.send_frame(9, Bytes::from_static(b"\xff\xff\xff"));
+    assert!(node.is_closed(9));
+    assert_eq!(node.produce("t", 0, batch(&["a"])).base_offset, 0);
+}
