@@ -1,5 +1,5 @@
-//! The group coordinator answers as Apache Kafka does: a recorded conversation is held again with
-//! a shard, and every answer compared.
+//! The group coordinator answers and records as Apache Kafka does: a recorded conversation is held
+//! again with a shard, and every answer and every record of `__consumer_offsets` compared.
 //!
 //! Member ids are random. Kafka's and ours have the same length, so a request is translated by
 //! putting our ids in the place of Kafka's in its bytes.
@@ -8,10 +8,18 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use tablog::coordinator::group::{GroupConfig, GroupRequest, GroupShard, Outcome, RequestId};
+use tablog::coordinator::group::{
+    CoordinatorRecord, GroupConfig, GroupRequest, GroupShard, Outcome, RequestId,
+};
 use tablog::now::{Instant, Now, Timestamp};
+use tablog::protocol::messages::group_metadata_key::GroupMetadataKey;
+use tablog::protocol::messages::group_metadata_value::GroupMetadataValue;
+use tablog::protocol::messages::offset_commit_key::OffsetCommitKey;
+use tablog::protocol::messages::offset_commit_value::OffsetCommitValue;
 use tablog::protocol::{
-    ApiKey, RequestHeader, Response, decode_request, decode_response, encode_response,
+    ApiKey, CoordinatorKey, Request, RequestHeader, Response, Uuid, coordinator_record_type,
+    decode_coordinator_key, decode_coordinator_value, decode_request, decode_response,
+    encode_response,
 };
 
 const RECORDED: &str = include_str!("fixtures/groups-kafka-4.3.1.txt");
@@ -25,6 +33,7 @@ struct Conversation {
     /// API key, version and our answer, by request.
     asked: BTreeMap<u64, (ApiKey, i16)>,
     answers: BTreeMap<u64, Response>,
+    appended: Vec<CoordinatorRecord>,
     /// Kafka's member UUIDs with ours.
     uuids: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -38,6 +47,7 @@ impl Conversation {
     }
 
     fn keep(&mut self, outcome: Outcome) {
+        self.appended.extend(outcome.append);
         for (RequestId(id), response) in outcome.replies {
             assert!(
                 self.answers.insert(id, response).is_none(),
@@ -172,8 +182,57 @@ fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-#[test]
-fn every_recorded_answer_is_ours() {
+/// What a record says, but for the clock, and for the topic's id, which the broker puts into a
+/// commit before the coordinator sees it.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Group(GroupMetadataKey, Option<(GroupMetadataValue, i16)>),
+    Offset(OffsetCommitKey, Option<(OffsetCommitValue, i16)>),
+}
+
+fn said(key: &Bytes, value: Option<Bytes>) -> Said {
+    const PROOF: &str = "a record of a coordinator";
+    if coordinator_record_type(key).expect(PROOF) == GroupMetadataKey::RECORD_TYPE {
+        let value = value.map(|value| {
+            let (mut value, version): (GroupMetadataValue, i16) =
+                decode_coordinator_value(value).expect(PROOF);
+            value.current_state_timestamp = 0;
+            value.members.sort_by(|a, b| a.member_id.cmp(&b.member_id));
+            (value, version)
+        });
+        return Said::Group(decode_coordinator_key(key.clone()).expect(PROOF), value);
+    }
+    let value = value.map(|value| {
+        let (mut value, version): (OffsetCommitValue, i16) =
+            decode_coordinator_value(value).expect(PROOF);
+        value.commit_timestamp = 0;
+        value.topic_id = Uuid::default();
+        (value, version)
+    });
+    Said::Offset(decode_coordinator_key(key.clone()).expect(PROOF), value)
+}
+
+/// The records in the order of each group; Kafka's groups lie in several partitions.
+fn by_group(records: Vec<Said>) -> BTreeMap<String, Vec<Said>> {
+    let mut groups: BTreeMap<String, Vec<Said>> = BTreeMap::new();
+    for record in records {
+        let group = match &record {
+            Said::Group(key, _) => key.group.clone(),
+            Said::Offset(key, _) => key.group.clone(),
+        };
+        groups.entry(group).or_default().push(record);
+    }
+    groups
+}
+
+/// A record of the recording: its key, and its value unless it is a tombstone.
+fn recorded_record(line: &str) -> Option<(Bytes, Option<Bytes>)> {
+    let (key, value) = line.strip_prefix("= ")?.split_once(' ')?;
+    let value = Some(value).filter(|value| *value != "-");
+    Some((bytes(key).into(), value.map(|value| bytes(value).into())))
+}
+
+fn hold_the_conversation() -> Conversation {
     let mut shard = GroupShard::new(GroupConfig::default(), [7; 16]);
     shard.loaded(Now::default());
     let mut conversation = Conversation {
@@ -181,28 +240,87 @@ fn every_recorded_answer_is_ours() {
         now_ms: 0,
         asked: BTreeMap::new(),
         answers: BTreeMap::new(),
+        appended: Vec::new(),
         uuids: Vec::new(),
     };
-    let mut answers = 0;
-    for line in RECORDED.lines().filter(|line| !line.starts_with('#')) {
+    for line in RECORDED.lines() {
         let words: Vec<&str> = line.split(' ').collect();
-        let [direction, id, now_ms, frame] = words[..] else {
-            panic!("not a line: {line}")
+        let [direction @ (">" | "<"), id, now_ms, frame] = words[..] else {
+            continue;
         };
         let id = id.parse().expect("a request");
         conversation.pass_to(now_ms.parse().expect("milliseconds"));
         match direction {
             ">" => conversation.request(id, bytes(frame)),
-            "<" => {
-                conversation.answer(id, bytes(frame));
-                answers += 1;
-            }
-            _ => panic!("not a direction: {direction}"),
+            _ => conversation.answer(id, bytes(frame)),
         }
     }
-    assert_eq!(answers, conversation.asked.len());
+    // The records were read minutes later, when the silent members had been expired.
+    conversation.pass_to(conversation.now_ms + 120_000);
+    conversation
+}
+
+#[test]
+fn every_recorded_answer_is_ours() {
+    let conversation = hold_the_conversation();
+    assert_eq!(conversation.asked.len(), 125);
     assert!(
         conversation.answers.is_empty(),
         "answers that Kafka did not give"
     );
+}
+
+#[test]
+fn every_record_of_the_conversation_is_ours() {
+    let conversation = hold_the_conversation();
+    let in_kafkas_ids = |frame: &Bytes| -> Bytes {
+        let to_kafkas = |frame, (kafkas, ours): &(Vec<u8>, Vec<u8>)| replace(frame, ours, kafkas);
+        conversation
+            .uuids
+            .iter()
+            .fold(frame.to_vec(), to_kafkas)
+            .into()
+    };
+    let ours = conversation
+        .appended
+        .iter()
+        .map(|record| said(&record.key, record.value.as_ref().map(in_kafkas_ids)));
+    let kafkas = RECORDED
+        .lines()
+        .filter_map(recorded_record)
+        .map(|(key, value)| said(&key, value));
+    let (ours, kafkas) = (by_group(ours.collect()), by_group(kafkas.collect()));
+    assert!(kafkas.len() >= 4, "groups: {:?}", kafkas.keys());
+    assert_eq!(ours, kafkas);
+}
+
+#[test]
+fn the_records_of_kafka_make_the_same_groups() {
+    let mut theirs = GroupShard::new(GroupConfig::default(), [1; 16]);
+    for (key, value) in RECORDED.lines().filter_map(recorded_record) {
+        theirs
+            .replay(Some(&key), value.as_deref())
+            .expect("Kafka wrote it");
+    }
+    theirs.loaded(Now::default());
+    let list = GroupRequest {
+        id: RequestId(0),
+        version: 5,
+        client_id: String::new(),
+        client_host: String::new(),
+        body: Request::ListGroups(Default::default()),
+    };
+    let mut outcome = Outcome::default();
+    theirs.handle(Now::default(), list, &mut outcome);
+    let Some((_, Response::ListGroups(response))) = outcome.replies.pop() else {
+        panic!("not a ListGroups answer");
+    };
+    let groups: Vec<(&str, &str)> = response
+        .groups
+        .iter()
+        .map(|group| (&group.group_id[..], &group.group_state[..]))
+        .collect();
+    // `dynamic` was deleted.
+    let expected = ["", "errors", "silent", "static"].map(|group_id| (group_id, "Empty"));
+    assert_eq!(groups, expected);
 }
