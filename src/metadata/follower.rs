@@ -208,11 +208,9 @@ impl MetadataFollower {
                 );
             }
         }
-        // What was held was done; its registration is replaced by the next.
-        let held = std::mem::take(&mut self.held)
-            .into_iter()
-            .map(|held| held.event);
-        events.extend(held.filter(|event| !matches!(event, FollowerEvent::Registered { .. })));
+        // What else is held was done, and waits on for the image; a registration is replaced.
+        self.held
+            .retain(|held| !matches!(held.event, FollowerEvent::Registered { .. }));
         self.frames.clear();
         self.must_register = true;
         self.restart();

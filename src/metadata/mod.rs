@@ -9,6 +9,7 @@ mod controller;
 mod error_response;
 mod follower;
 mod image;
+mod internal_topic;
 mod producer_ids;
 mod records;
 mod topic_name;
@@ -22,6 +23,9 @@ pub use follower::{FollowerEvent, MetadataFollower, Registration};
 pub use image::{
     BrokerImage, Change, Endpoint, ImageError, MetadataImage, NO_LEADER, PartitionImage, TopicImage,
 };
+pub use internal_topic::{
+    CONSUMER_OFFSETS_TOPIC, TRANSACTION_STATE_TOPIC, consumer_offsets_topic, is_internal_topic,
+};
 pub use producer_ids::PRODUCER_ID_BLOCK_SIZE;
 pub use records::{MetadataError, decode_batch, encode_batch};
 pub use topic_name::validate_topic_name;
@@ -33,14 +37,3 @@ pub const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// The id of [`CLUSTER_METADATA_TOPIC`] (`Uuid.METADATA_TOPIC_ID`).
 pub const CLUSTER_METADATA_TOPIC_ID: Uuid = Uuid([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-
-/// The topic of committed offsets and groups. Clients may read it, not write it.
-pub const CONSUMER_OFFSETS_TOPIC: &str = "__consumer_offsets";
-
-/// The topic of transactions.
-pub const TRANSACTION_STATE_TOPIC: &str = "__transaction_state";
-
-/// Whether clients may not write the topic (`Topic.isInternal`).
-pub fn is_internal_topic(name: &str) -> bool {
-    matches!(name, CONSUMER_OFFSETS_TOPIC | TRANSACTION_STATE_TOPIC)
-}

@@ -1,6 +1,9 @@
 use super::broker::{BROKER_CONFIGS, BrokerConfigs};
 use super::definition::{ConfigDefinition, ConfigType};
 use super::topic::{TOPIC_CONFIGS, TopicConfigs};
+use crate::protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsSynonym,
+};
 
 /// One config of a topic or a broker, as DescribeConfigs and CreateTopics answer it.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +65,35 @@ impl ConfigType {
             ConfigType::Long => 5,
             ConfigType::Double => 6,
             ConfigType::List => 7,
+        }
+    }
+}
+
+impl ConfigEntry {
+    /// The entry as DescribeConfigs answers it. No config here is a secret.
+    pub fn to_result(
+        &self,
+        include_synonyms: bool,
+        include_documentation: bool,
+    ) -> DescribeConfigsResourceResult {
+        let synonyms = self.synonyms.iter().filter(|_| include_synonyms);
+        DescribeConfigsResourceResult {
+            name: self.name.to_string(),
+            value: self.value.clone(),
+            read_only: self.read_only,
+            config_source: self.source.code(),
+            is_sensitive: false,
+            synonyms: synonyms
+                .map(|synonym| DescribeConfigsSynonym {
+                    name: synonym.name.to_string(),
+                    value: Some(synonym.value.clone()),
+                    source: synonym.source.code(),
+                    ..Default::default()
+                })
+                .collect(),
+            config_type: self.config_type.code(),
+            documentation: include_documentation.then(|| self.documentation.to_string()),
+            ..Default::default()
         }
     }
 }

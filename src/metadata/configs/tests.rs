@@ -246,3 +246,15 @@ fn a_broker_is_described_with_what_it_was_started_with() {
     names.dedup();
     assert_eq!(names.len(), entries.len(), "no config is described twice");
 }
+
+#[test]
+fn synonyms_and_documentation_are_answered_to_those_who_ask() {
+    let broker = BrokerConfigs::default();
+    let entry = described(&TopicConfigs::new(), &broker, "cleanup.policy");
+    let plain = entry.to_result(false, false);
+    assert!(plain.synonyms.is_empty() && plain.documentation.is_none());
+    assert_eq!((plain.config_type, plain.config_source), (7, 5));
+    let full = entry.to_result(true, true);
+    assert_eq!(full.synonyms[0].name, "log.cleanup.policy");
+    assert!(full.documentation.is_some());
+}

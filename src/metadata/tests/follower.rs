@@ -303,6 +303,30 @@ fn a_lost_controller_fails_what_was_forwarded() {
 }
 
 #[test]
+fn a_reply_waits_for_the_image_even_if_the_controller_is_lost() {
+    let mut cluster = Cluster::new();
+    let mut broker = Broker::new(1, 1);
+    broker.run(&mut cluster);
+    broker.follower.forward(7, 7, create("t")).unwrap();
+    for frame in broker.follower.take_frames() {
+        cluster.feed(Event::Request {
+            connection: broker.connection,
+            frame,
+        });
+    }
+    cluster.settle();
+    // The end of the long poll, and the reply; nothing that the broker asks for after them.
+    for frame in cluster.responses.remove(&broker.connection).unwrap() {
+        let events = broker.follower.handle_reply(cluster.now, frame).unwrap();
+        assert!(!events.iter().any(is_reply));
+    }
+    assert!(broker.follower.image().topic("t").is_none());
+    let events = broker.reconnect(&mut cluster);
+    assert!(position(&events, is_image) < position(&events, is_reply));
+    assert!(broker.follower.image().topic("t").is_some());
+}
+
+#[test]
 fn a_controller_that_comes_back_changes_nothing_by_that() {
     let mut cluster = Cluster::new();
     let mut broker = Broker::new(1, 1);

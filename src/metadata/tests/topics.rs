@@ -1,5 +1,6 @@
 use super::cluster::{Cluster, new_topic};
-use crate::metadata::PARTITIONS_MAX;
+use crate::metadata::configs::{BrokerConfigs, log_config};
+use crate::metadata::{CONSUMER_OFFSETS_TOPIC, PARTITIONS_MAX, consumer_offsets_topic};
 use crate::protocol::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
 };
@@ -403,4 +404,20 @@ fn assignments_of_new_partitions_are_checked() {
     }
     assert_eq!(grow(&mut cluster, "t", 2, Some(&[&[2]])), (0, None));
     assert_eq!(cluster.partition("t", 1).leader, 2);
+}
+
+#[test]
+fn the_topic_of_offsets_can_be_created() {
+    let mut cluster = Cluster::with_brokers(&[1]);
+    let broker = BrokerConfigs::default();
+    let result = cluster
+        .create_topics(vec![consumer_offsets_topic(&broker)])
+        .remove(0);
+    assert_eq!((result.error_code, result.num_partitions), (0, 50));
+    let config = log_config(
+        cluster.image().topic_configs(CONSUMER_OFFSETS_TOPIC),
+        &broker,
+    );
+    assert!(config.cleanup_compact && !config.cleanup_delete);
+    assert_eq!(config.segment_bytes, 1 << 20);
 }
