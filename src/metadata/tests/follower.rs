@@ -9,7 +9,6 @@ use crate::storage::faulty::{FaultyMedium, Outcome};
 struct Broker {
     follower: MetadataFollower,
     connection: ConnectionId,
-    events: Vec<FollowerEvent>,
 }
 
 impl Broker {
@@ -25,31 +24,47 @@ impl Broker {
         Broker {
             follower: follower.unwrap(),
             connection,
-            events: Vec::new(),
         }
     }
 
     /// Carries frames to and fro until none is left, and gives what they came to.
     fn run(&mut self, cluster: &mut Cluster) -> Vec<FollowerEvent> {
+        let mut events = Vec::new();
         loop {
-            let frames = self.follower.take_frames();
-            for frame in &frames {
-                let (connection, frame) = (self.connection, frame.clone());
-                cluster.feed(Event::Request { connection, frame });
-            }
+            let sent = self.send(cluster);
             cluster.settle();
-            let replies = cluster
+            let answers = cluster
                 .responses
-                .remove(&self.connection)
-                .unwrap_or_default();
-            if frames.is_empty() && replies.is_empty() {
-                return std::mem::take(&mut self.events);
+                .get(&self.connection)
+                .map_or(0, |queue| queue.len());
+            if sent == 0 && answers == 0 {
+                return events;
             }
-            for reply in replies {
-                let events = self.follower.handle_reply(cluster.now, reply).unwrap();
-                self.events.extend(events);
-            }
+            events.extend(self.receive(cluster));
         }
+    }
+
+    /// Sends what the follower wants to: how many frames.
+    fn send(&mut self, cluster: &mut Cluster) -> usize {
+        let frames = self.follower.take_frames();
+        let count = frames.len();
+        for frame in frames {
+            let connection = self.connection;
+            cluster.feed(Event::Request { connection, frame });
+        }
+        count
+    }
+
+    /// Takes the answers that there are.
+    fn receive(&mut self, cluster: &mut Cluster) -> Vec<FollowerEvent> {
+        let replies = cluster
+            .responses
+            .remove(&self.connection)
+            .unwrap_or_default();
+        let events = replies
+            .into_iter()
+            .flat_map(|reply| self.follower.handle_reply(cluster.now, reply).unwrap());
+        events.collect()
     }
 
     fn wait(&mut self, cluster: &mut Cluster) -> Vec<FollowerEvent> {
@@ -156,6 +171,30 @@ fn replies_keep_their_order_and_their_tokens() {
             _ => None,
         });
     assert_eq!(replies.collect::<Vec<_>>(), [(1, 0), (2, 36), (3, 0)]);
+}
+
+#[test]
+fn a_fetch_from_before_a_reply_does_not_release_it() {
+    let mut cluster = Cluster::new();
+    let mut broker = Broker::new(1, 1);
+    broker.run(&mut cluster);
+    broker.follower.forward(1, 7, create("a")).unwrap();
+    broker.follower.forward(2, 7, create("b")).unwrap();
+    broker.send(&mut cluster);
+    // Only the commit of the first; the fetch that follows it overtakes the second's.
+    cluster.perform_one(Outcome::Done);
+    assert_eq!(broker.receive(&mut cluster), []);
+    broker.send(&mut cluster);
+    cluster.settle();
+    let events = broker.receive(&mut cluster);
+    let tokens = events.iter().filter_map(|event| match event {
+        FollowerEvent::Reply { token, .. } => Some(*token),
+        _ => None,
+    });
+    assert_eq!(tokens.collect::<Vec<_>>(), [1]);
+    assert!(broker.follower.image().topic("b").is_none());
+    position(&broker.run(&mut cluster), is_reply);
+    assert!(broker.follower.image().topic("b").is_some());
 }
 
 #[test]
@@ -308,18 +347,10 @@ fn a_reply_waits_for_the_image_even_if_the_controller_is_lost() {
     let mut broker = Broker::new(1, 1);
     broker.run(&mut cluster);
     broker.follower.forward(7, 7, create("t")).unwrap();
-    for frame in broker.follower.take_frames() {
-        cluster.feed(Event::Request {
-            connection: broker.connection,
-            frame,
-        });
-    }
+    broker.send(&mut cluster);
     cluster.settle();
     // The end of the long poll, and the reply; nothing that the broker asks for after them.
-    for frame in cluster.responses.remove(&broker.connection).unwrap() {
-        let events = broker.follower.handle_reply(cluster.now, frame).unwrap();
-        assert!(!events.iter().any(is_reply));
-    }
+    assert_eq!(broker.receive(&mut cluster), []);
     assert!(broker.follower.image().topic("t").is_none());
     let events = broker.reconnect(&mut cluster);
     assert!(position(&events, is_image) < position(&events, is_reply));
