@@ -288,11 +288,6 @@ impl<T> Cluster<T> {
         self.refresh.wanted = true;
     }
 
-    /// Requests to a broker that wait for an answer, or for being sent.
-    pub fn pending(&self, node: i32, lane: Lane) -> usize {
-        self.network.pending(Node::Broker(node), lane)
-    }
-
     /// Closes all connections. What is under way is not answered any more; gives the unanswered
     /// [`Cluster::connect`]s.
     pub fn close(&mut self) -> Vec<CommandId> {

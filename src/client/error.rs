@@ -50,6 +50,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The broker's bytes are not what the protocol says.
     Malformed,
+    /// There is no offset to start from, and `auto.offset.reset` is none.
+    NoOffset,
     /// The client is closed or closing.
     Closed,
 }
@@ -75,6 +77,7 @@ impl KafkaError {
             ErrorKind::InvalidArgument => ErrorCode::InvalidRequest,
             ErrorKind::Unsupported => ErrorCode::UnsupportedVersion,
             ErrorKind::Malformed => ErrorCode::CorruptMessage,
+            ErrorKind::NoOffset => ErrorCode::OffsetOutOfRange,
             ErrorKind::Protocol | ErrorKind::BufferFull | ErrorKind::Closed => {
                 ErrorCode::UnknownServerError
             }

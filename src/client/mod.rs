@@ -16,7 +16,12 @@ pub mod admin;
 pub mod consumer;
 pub mod producer;
 
+#[cfg(test)]
+mod tests;
+
+pub use admin::Admin;
 pub use config::{BrokerAddress, ClientConfig, TopicPartition};
+pub use consumer::Consumer;
 pub use error::{ErrorKind, KafkaError};
 pub use event::{ClientEffect, ClientEvent, CommandId, ConnectionId};
 pub use metadata_cache::{BrokerMetadata, PartitionMetadata, TopicMetadata};

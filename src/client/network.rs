@@ -246,15 +246,6 @@ impl<T> Network<T> {
         self.flush(now, id);
     }
 
-    /// How many requests of this API wait for `node`, sent or not.
-    pub fn pending(&self, node: Node, lane: Lane) -> usize {
-        let id = self.connection_of(node, lane);
-        id.and_then(|id| self.connections.get(&id))
-            .map_or(0, |connection| {
-                connection.queue.len() + connection.in_flight.len()
-            })
-    }
-
     pub fn connected(&mut self, now: Now, id: ConnectionId) {
         if let Some(connection) = self.connections.get(&id)
             && matches!(connection.state, State::Connecting { .. })

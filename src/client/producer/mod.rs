@@ -299,6 +299,7 @@ impl Producer {
             }
             self.admit(now);
             self.answer_partitions_for(now);
+            self.forget_missing_topics();
             let flushing = self.is_flushing();
             let progress = self
                 .sender
@@ -471,6 +472,24 @@ impl Producer {
                     });
                 }
             }
+        }
+    }
+
+    /// Metadata of topics that do not exist are not read for ever.
+    fn forget_missing_topics(&mut self) {
+        let topics = self.cluster.metadata.topics.values();
+        let missing = topics.filter(|topic| topic.error == ErrorCode::UnknownTopicOrPartition);
+        let unused = missing.map(|topic| topic.name.clone()).filter(|name| {
+            let sends = self.waiting.iter().flat_map(|send| &send.topic_messages);
+            let queues = self.accumulator.queues.iter();
+            sends.map(|(topic, _)| topic).all(|topic| topic != name)
+                && self.partitions_for.iter().all(|asked| asked.topic != *name)
+                && queues
+                    .filter(|(partition, _)| partition.topic == *name)
+                    .all(|(_, queue)| queue.batches.is_empty())
+        });
+        for topic in unused.collect::<Vec<_>>() {
+            self.cluster.remove_topic(&topic);
         }
     }
 

@@ -1,0 +1,463 @@
+//! Fetches ahead, within bounds, and delivers what is asked for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::client::cluster::{Call, Target, mismatched};
+use crate::client::network::Lane;
+use crate::client::retry::BACKOFF;
+use crate::client::{ErrorKind, KafkaError, TopicPartition};
+use crate::now::{Instant, Now};
+use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use crate::protocol::messages::fetch_response::{AbortedTransaction, FetchResponse, PartitionData};
+use crate::protocol::{ErrorCode, Request, Response};
+use crate::record::{
+    BatchHeader, EndTransactionMarker, Record, RecordError, TransactionResult, records,
+};
+
+use super::config::{ConsumerEvent, ConsumerOutput, FetchedBatch, IsolationLevel, OffsetReset};
+use super::subscription::Position;
+use super::{Consumer, Token};
+
+/// What of a fetch has not been delivered.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    /// Of the batch that is being delivered.
+    decoded: VecDeque<Record>,
+    /// Behind that batch.
+    decoded_to: i64,
+    /// Whole batches.
+    rest: Bytes,
+    /// In the order of their first offsets; only what still lies ahead.
+    aborted: VecDeque<AbortedTransaction>,
+    /// Producers in whose aborted transaction we are.
+    aborting: Vec<i64>,
+    read_committed: bool,
+    high_watermark: i64,
+    log_start_offset: i64,
+}
+
+/// What a fetch asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Fetch {
+    pub node_id: i32,
+    pub sent_at: Instant,
+    /// With the fence and the offset that each had.
+    pub partitions: BTreeMap<TopicPartition, (u64, i64)>,
+}
+
+impl Consumer {
+    /// Sends a fetch to every node that leads something to be fetched and has none.
+    pub(super) fn send_fetches(&mut self, now: Now) {
+        if self.partitions.buffered_bytes() >= self.config.fetch_buffer_bytes {
+            return;
+        }
+        let mut nodes: BTreeMap<i32, Vec<(TopicPartition, u64, i64)>> = BTreeMap::new();
+        for (name, state) in self.partitions.iter() {
+            let Position::At(offset) = state.position else {
+                continue;
+            };
+            if state.buffer.is_some()
+                || state.revoking
+                || state.not_before > now.monotonic
+                || self.partitions.is_paused(name)
+            {
+                continue;
+            }
+            match self.cluster.metadata.leader(name) {
+                Some(leader) if !self.fetching.contains(&leader) => {
+                    nodes
+                        .entry(leader)
+                        .or_default()
+                        .push((name.clone(), state.fence, offset));
+                }
+                Some(_) => {}
+                None => self.cluster.request_refresh(),
+            }
+        }
+        for (node_id, partitions) in nodes {
+            self.send_fetch(now, node_id, partitions);
+        }
+    }
+
+    fn send_fetch(&mut self, now: Now, node_id: i32, mut asked: Vec<(TopicPartition, u64, i64)>) {
+        // The broker fills the answer in this order up to `max_bytes`: take turns at being first.
+        let first = self.fetches_sent as usize % asked.len();
+        self.fetches_sent = self.fetches_sent.wrapping_add(1);
+        asked.rotate_left(first);
+        let mut topics: Vec<FetchTopic> = Vec::new();
+        for (name, _, offset) in &asked {
+            let known = self.cluster.metadata.partition(name);
+            let partition = FetchPartition {
+                partition: name.partition,
+                current_leader_epoch: known.map_or(-1, |known| known.leader_epoch),
+                fetch_offset: *offset,
+                partition_max_bytes: self.config.max_partition_bytes,
+                ..Default::default()
+            };
+            match topics.last_mut().filter(|topic| topic.topic == name.topic) {
+                Some(topic) => topic.partitions.push(partition),
+                None => topics.push(FetchTopic {
+                    topic: name.topic.clone(),
+                    partitions: vec![partition],
+                    ..Default::default()
+                }),
+            }
+        }
+        let request = Request::Fetch(FetchRequest {
+            max_wait_ms: self.config.max_wait_ms,
+            min_bytes: self.config.min_bytes,
+            max_bytes: self.config.max_bytes,
+            isolation_level: self.isolation_level(),
+            topics,
+            ..Default::default()
+        });
+        let partitions = asked
+            .into_iter()
+            .map(|(name, fence, offset)| (name, (fence, offset)));
+        let token = Token::Fetch(Fetch {
+            node_id,
+            sent_at: now.monotonic,
+            partitions: partitions.collect(),
+        });
+        let wait_ms = u64::try_from(self.config.max_wait_ms).unwrap_or(0);
+        let timeout_ms = wait_ms + self.config.client.request_timeout_ms;
+        self.fetching.insert(node_id);
+        self.emit(ConsumerEvent::FetchStart { node_id });
+        let target = Target::Node(node_id);
+        self.cluster.call(
+            now,
+            Call {
+                token,
+                target,
+                lane: Lane::Fetch,
+                request,
+                timeout_ms,
+            },
+        );
+    }
+
+    pub(super) fn fetch_answered(
+        &mut self,
+        now: Now,
+        fetch: Fetch,
+        result: Result<Response, KafkaError>,
+    ) {
+        self.fetching.remove(&fetch.node_id);
+        let response = match result {
+            Ok(Response::Fetch(response)) if response.error_code == 0 => response,
+            Ok(Response::Fetch(response)) => {
+                let error = KafkaError::protocol(ErrorCode::from_code(response.error_code));
+                return self.fetch_failed(now, &fetch, error);
+            }
+            Ok(_) => return self.fetch_failed(now, &fetch, mismatched()),
+            Err(error) => return self.fetch_failed(now, &fetch, error),
+        };
+        let (number_of_batches, bytes) = size(&response);
+        self.emit(ConsumerEvent::Fetch {
+            node_id: fetch.node_id,
+            number_of_batches,
+            bytes,
+            duration_ms: now.monotonic.ms_since(fetch.sent_at),
+        });
+        for topic in response.responses {
+            for data in topic.partitions {
+                let name = TopicPartition::new(&topic.topic, data.partition_index);
+                if let Some(&(fence, offset)) = fetch.partitions.get(&name) {
+                    self.partition_fetched(now, &name, fence, offset, data);
+                }
+            }
+        }
+    }
+
+    fn partition_fetched(
+        &mut self,
+        now: Now,
+        name: &TopicPartition,
+        fence: u64,
+        offset: i64,
+        data: PartitionData,
+    ) {
+        let read_committed = self.config.isolation_level == IsolationLevel::ReadCommitted;
+        let paused = self.partitions.is_paused(name);
+        let Some(state) = self.partitions.fenced(name, fence) else {
+            return;
+        };
+        if state.position != Position::At(offset) || state.buffer.is_some() || paused {
+            return;
+        }
+        match ErrorCode::from_code(data.error_code) {
+            ErrorCode::None => {
+                state.failures = 0;
+                let rest = data.records.unwrap_or_default();
+                if rest.is_empty() {
+                    return;
+                }
+                let mut aborted = data.aborted_transactions.unwrap_or_default();
+                aborted.sort_by_key(|transaction| transaction.first_offset);
+                state.buffer = Some(Buffer {
+                    decoded: VecDeque::new(),
+                    decoded_to: offset,
+                    rest,
+                    aborted: aborted.into(),
+                    aborting: Vec::new(),
+                    read_committed,
+                    high_watermark: data.high_watermark,
+                    log_start_offset: data.log_start_offset,
+                });
+                self.skip_invisible(name);
+            }
+            ErrorCode::OffsetOutOfRange => {
+                let error = KafkaError::protocol(ErrorCode::OffsetOutOfRange).of_offset(offset);
+                match state.offset_reset {
+                    OffsetReset::None => self.crash(now, error.of_partition(name)),
+                    reset => state.position = listed(reset),
+                }
+            }
+            code => {
+                let error = KafkaError::protocol(code).of_partition(name);
+                self.partition_failed(now, name, error);
+            }
+        }
+    }
+
+    /// Goes past what the application does not see, so that it is not waited for.
+    fn skip_invisible(&mut self, name: &TopicPartition) {
+        let Some(state) = self.partitions.get_mut(name) else {
+            return;
+        };
+        let Some(buffer) = &mut state.buffer else {
+            return;
+        };
+        let Position::At(position) = state.position else {
+            return;
+        };
+        // An error is found again, and told, when the records are asked for.
+        if !matches!(buffer.fill(position), Ok(false)) {
+            return;
+        }
+        let next_offset = buffer.decoded_to.max(position);
+        state.buffer = None;
+        state.position = Position::At(next_offset);
+        if state.delivered_to.is_none() && state.resolved == Some(position) {
+            state.resolved = Some(next_offset);
+            self.commit_after_batch();
+        }
+    }
+
+    fn fetch_failed(&mut self, now: Now, fetch: &Fetch, error: KafkaError) {
+        for name in fetch.partitions.keys() {
+            self.partition_failed(now, name, error.clone().of_partition(name));
+        }
+    }
+
+    /// Tries again after a pause, unless that cannot help.
+    pub(super) fn partition_failed(&mut self, now: Now, name: &TopicPartition, error: KafkaError) {
+        self.cluster
+            .note_error(error.code, Some(&self.config.group_id));
+        let Some(state) = self.partitions.get_mut(name) else {
+            return;
+        };
+        state.failures = state.failures.saturating_add(1);
+        state.not_before = now.monotonic + BACKOFF.delay_ms(state.failures, &mut self.random);
+        if !error.retriable {
+            self.crash(now, error);
+        }
+    }
+
+    /// Answers polls as far as there are records.
+    pub(super) fn deliver(&mut self, now: Now) {
+        while let Some(&(id, records_max)) = self.polls.front() {
+            let Some(name) = self.next_deliverable() else {
+                return;
+            };
+            self.last_delivered = Some(name.clone());
+            let Some(state) = self.partitions.get_mut(&name) else {
+                return;
+            };
+            let Position::At(position) = state.position else {
+                return;
+            };
+            let Some(buffer) = &mut state.buffer else {
+                return;
+            };
+            let taken = match buffer.take(position, records_max.max(1)) {
+                Ok(taken) => taken,
+                Err(error) => {
+                    let text = error.to_string();
+                    let error = KafkaError::answered(error.error_code(), Some(&text));
+                    return self.crash(now, error.of_partition(&name).of_offset(position));
+                }
+            };
+            let (high_watermark, log_start_offset) =
+                (buffer.high_watermark, buffer.log_start_offset);
+            let next_offset = buffer.delivered_to(position, &taken);
+            if buffer.is_empty() {
+                state.buffer = None;
+            }
+            state.position = Position::At(next_offset);
+            if taken.is_empty() {
+                continue;
+            }
+            state.delivered_to = Some(next_offset);
+            let batch = FetchedBatch {
+                fence: state.fence,
+                partition: name,
+                records: taken,
+                next_offset,
+                high_watermark,
+                log_start_offset,
+            };
+            self.polls.pop_front();
+            self.outputs.push(ConsumerOutput::Polled {
+                id,
+                result: Ok(Some(batch)),
+            });
+        }
+    }
+
+    /// The next partition, in turn, with something to deliver.
+    fn next_deliverable(&self) -> Option<TopicPartition> {
+        let mut ready = self.partitions.iter().filter(|(name, state)| {
+            state.buffer.is_some()
+                && state.delivered_to.is_none()
+                && !state.revoking
+                && !self.partitions.is_paused(name)
+        });
+        let first = ready.next()?.0;
+        let last = self.last_delivered.as_ref();
+        if last.is_none_or(|last| first > last) {
+            return Some(first.clone());
+        }
+        let behind = ready.map(|(name, _)| name).find(|name| Some(*name) > last);
+        Some(behind.unwrap_or(first).clone())
+    }
+
+    pub(super) fn isolation_level(&self) -> i8 {
+        match self.config.isolation_level {
+            IsolationLevel::ReadUncommitted => 0,
+            IsolationLevel::ReadCommitted => 1,
+        }
+    }
+}
+
+impl Buffer {
+    pub fn size_bytes(&self) -> usize {
+        let decoded = self.decoded.iter().map(|record| {
+            record.key.as_ref().map_or(0, Bytes::len) + record.value.as_ref().map_or(0, Bytes::len)
+        });
+        self.rest.len() + decoded.sum::<usize>()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rest.is_empty() && self.decoded.is_empty()
+    }
+
+    /// Up to `records_max` records from `position` on.
+    fn take(&mut self, position: i64, records_max: usize) -> Result<Vec<Record>, RecordError> {
+        let mut taken = Vec::new();
+        while taken.len() < records_max && self.fill(position)? {
+            let more = self.decoded.len().min(records_max - taken.len());
+            taken.extend(self.decoded.drain(..more));
+        }
+        // What follows may be nothing to see: then it is already behind the application.
+        if self.decoded.is_empty() {
+            self.fill(position)?;
+        }
+        Ok(taken)
+    }
+
+    /// Where the partition is after `taken` has been delivered.
+    fn delivered_to(&self, position: i64, taken: &[Record]) -> i64 {
+        match self.decoded.front() {
+            Some(next) => taken.last().map_or(next.offset, |last| last.offset + 1),
+            None => self.decoded_to.max(position),
+        }
+    }
+
+    /// Decodes batches until there is a record to deliver; `false` when there is none.
+    fn fill(&mut self, position: i64) -> Result<bool, RecordError> {
+        while self.decoded.is_empty() {
+            let header = match BatchHeader::ensure_valid(&self.rest) {
+                Ok(header) => header,
+                // The last batch of an answer may be cut off: it is fetched again.
+                Err(RecordError::Truncated) => {
+                    self.rest = Bytes::new();
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            };
+            let batch = self.rest.split_to(header.size_in_bytes());
+            self.decoded_to = header.next_offset();
+            if self.is_visible(&header, &batch)? {
+                for record in records(&batch)? {
+                    let record = record?;
+                    // A batch comes whole, even if the position lies within.
+                    if record.offset >= position {
+                        self.decoded.push_back(record);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a batch's records are the application's to see: no markers and, with
+    /// `read_committed`, nothing of aborted transactions (KIP-98).
+    fn is_visible(&mut self, header: &BatchHeader, batch: &Bytes) -> Result<bool, RecordError> {
+        if self.read_committed {
+            while let Some(next) = self
+                .aborted
+                .pop_front_if(|next| next.first_offset <= header.last_offset())
+            {
+                self.aborting.push(next.producer_id);
+            }
+        }
+        if header.is_control() {
+            let first = records(batch)?.next().transpose()?;
+            let marker = first
+                .as_ref()
+                .map(EndTransactionMarker::from_record)
+                .transpose()?;
+            if marker
+                .flatten()
+                .is_some_and(|marker| marker.result == TransactionResult::Abort)
+            {
+                self.aborting
+                    .retain(|&producer_id| producer_id != header.producer_id);
+            }
+            return Ok(false);
+        }
+        Ok(!header.is_transactional() || !self.aborting.contains(&header.producer_id))
+    }
+}
+
+/// How the reset policy is asked of ListOffsets.
+pub(super) fn listed(reset: OffsetReset) -> Position {
+    let timestamp = match reset {
+        OffsetReset::Earliest => -2,
+        OffsetReset::Latest | OffsetReset::None => -1,
+    };
+    Position::Listed {
+        timestamp,
+        asked: false,
+    }
+}
+
+/// An error that nobody can repair by trying again, or by doing without.
+pub(super) fn no_offset(name: &TopicPartition) -> KafkaError {
+    let text = "nothing valid is committed, and there is no auto.offset.reset";
+    KafkaError::raised(ErrorKind::NoOffset, text).of_partition(name)
+}
+
+fn size(response: &FetchResponse) -> (usize, usize) {
+    let partitions = response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partitions);
+    let sizes = partitions.map(|data| data.records.as_ref().map_or(0, Bytes::len));
+    sizes
+        .filter(|size| *size > 0)
+        .fold((0, 0), |(count, sum), size| (count + 1, sum + size))
+}

@@ -1,0 +1,565 @@
+//! Where to start, and remembering how far we have got.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::client::cluster::{Call, Target, mismatched};
+use crate::client::network::Lane;
+use crate::client::retry::BACKOFF;
+use crate::client::{CommandId, ErrorKind, KafkaError, TopicPartition};
+use crate::now::{Instant, Now};
+use crate::protocol::messages::list_offsets_request::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
+use crate::protocol::messages::offset_commit_request::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use crate::protocol::messages::offset_fetch_request::{
+    OffsetFetchRequest, OffsetFetchRequestTopic,
+};
+use crate::protocol::{ErrorCode, Request, Response};
+
+use super::assignor::by_topic;
+use super::config::{
+    AutoCommit, ConsumerEvent, ConsumerOutput, IsolationLevel, OffsetReset, OffsetToCommit,
+};
+use super::fetcher::{listed, no_offset};
+use super::subscription::Position;
+use super::{Consumer, Token};
+
+/// Commits that may wait; one more is refused with `BufferFull`.
+const COMMITS_MAX: usize = 1_000;
+
+/// Commits of this consumer. One is under way at a time, so a later one is never overtaken.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    queue: VecDeque<Commit>,
+    in_flight: bool,
+    /// Processed offsets are to be committed as soon as nothing else is under way.
+    wanted: bool,
+    last_auto_commit: Instant,
+    resolved_since: u64,
+}
+
+#[derive(Debug)]
+struct Commit {
+    /// `None` when nobody asked.
+    id: Option<CommandId>,
+    offsets: Vec<OffsetToCommit>,
+    give_up_at: Instant,
+    failures: u32,
+    not_before: Instant,
+}
+
+impl Commits {
+    /// Whether everything asked for has been answered.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && !self.wanted
+    }
+
+    pub fn deadline(&self, now: Now, auto_commit: AutoCommit) -> Option<Instant> {
+        let retry = self
+            .queue
+            .front()
+            .filter(|_| !self.in_flight)
+            .map(|commit| commit.not_before);
+        let every = match auto_commit {
+            AutoCommit::Every { interval_ms } => Some(self.last_auto_commit + interval_ms),
+            AutoCommit::AfterBatch { .. } | AutoCommit::Off => None,
+        };
+        retry
+            .into_iter()
+            .chain(every)
+            .filter(|at| *at > now.monotonic)
+            .min()
+    }
+}
+
+impl Consumer {
+    /// Asks for positions that are not known.
+    pub(super) fn find_positions(&mut self, now: Now) {
+        let mut committed = Vec::new();
+        let mut listed: BTreeMap<i32, Vec<(TopicPartition, i64)>> = BTreeMap::new();
+        let mut leaderless = false;
+        let metadata = &self.cluster.metadata;
+        for (name, state) in self.partitions.iter_mut() {
+            if state.not_before > now.monotonic {
+                continue;
+            }
+            match &mut state.position {
+                Position::Committed { asked } if !*asked && !self.config.group_id.is_empty() => {
+                    *asked = true;
+                    committed.push(name.clone());
+                }
+                Position::Listed { timestamp, asked } if !*asked => match metadata.leader(name) {
+                    Some(leader) => {
+                        *asked = true;
+                        listed
+                            .entry(leader)
+                            .or_default()
+                            .push((name.clone(), *timestamp));
+                    }
+                    None => leaderless = true,
+                },
+                _ => {}
+            }
+        }
+        if leaderless {
+            self.cluster.request_refresh();
+        }
+        if !committed.is_empty() {
+            self.fetch_committed(now, committed);
+        }
+        for (node, partitions) in listed {
+            self.list_offsets(now, node, partitions);
+        }
+    }
+
+    fn fetch_committed(&mut self, now: Now, names: Vec<TopicPartition>) {
+        let topics = by_topic(&names).into_iter();
+        let topics = topics.map(|(name, partition_indexes)| OffsetFetchRequestTopic {
+            name,
+            partition_indexes,
+            ..Default::default()
+        });
+        let request = Request::OffsetFetch(OffsetFetchRequest {
+            group_id: self.config.group_id.clone(),
+            topics: Some(topics.collect()),
+            require_stable: self.config.isolation_level == IsolationLevel::ReadCommitted,
+            ..Default::default()
+        });
+        let token = Token::OffsetFetch {
+            partitions: self.with_fences(names),
+        };
+        self.call_coordinator(now, token, Lane::General, request);
+    }
+
+    pub(super) fn committed_fetched(
+        &mut self,
+        now: Now,
+        partitions: Vec<(TopicPartition, u64)>,
+        result: Result<Response, KafkaError>,
+    ) {
+        let response = match result {
+            Ok(Response::OffsetFetch(response)) => {
+                match ErrorCode::from_code(response.error_code) {
+                    ErrorCode::None => Ok(response),
+                    code => Err(KafkaError::protocol(code).of_group(&self.config.group_id)),
+                }
+            }
+            Ok(_) => Err(mismatched()),
+            Err(error) => Err(error),
+        };
+        for (name, fence) in partitions {
+            let Some(state) = self.partitions.fenced(&name, fence) else {
+                continue;
+            };
+            if state.position != (Position::Committed { asked: true }) {
+                continue;
+            }
+            state.position = Position::Committed { asked: false };
+            let answer = match &response {
+                Ok(response) => response
+                    .topics
+                    .iter()
+                    .filter(|topic| topic.name == name.topic)
+                    .flat_map(|topic| &topic.partitions)
+                    .find(|answer| answer.partition_index == name.partition),
+                Err(error) => {
+                    let error = error.clone().of_partition(&name);
+                    self.partition_failed(now, &name, error);
+                    continue;
+                }
+            };
+            let code = answer.map_or(0, |answer| answer.error_code);
+            match (
+                ErrorCode::from_code(code),
+                answer.map_or(-1, |answer| answer.committed_offset),
+            ) {
+                (ErrorCode::None, offset @ 0..) => {
+                    state.position = Position::At(offset);
+                    state.resolved = Some(offset);
+                    state.committed = Some(offset);
+                    state.failures = 0;
+                }
+                (ErrorCode::None, _) => match state.offset_reset {
+                    OffsetReset::None => self.crash(now, no_offset(&name)),
+                    reset => state.position = listed(reset),
+                },
+                (code, _) => {
+                    let error = KafkaError::protocol(code).of_partition(&name);
+                    self.partition_failed(now, &name, error);
+                }
+            }
+        }
+    }
+
+    fn list_offsets(&mut self, now: Now, node: i32, partitions: Vec<(TopicPartition, i64)>) {
+        let mut topics: BTreeMap<&str, Vec<ListOffsetsPartition>> = BTreeMap::new();
+        for (name, timestamp) in &partitions {
+            let known = self.cluster.metadata.partition(name);
+            topics
+                .entry(&name.topic)
+                .or_default()
+                .push(ListOffsetsPartition {
+                    partition_index: name.partition,
+                    current_leader_epoch: known.map_or(-1, |known| known.leader_epoch),
+                    timestamp: *timestamp,
+                    ..Default::default()
+                });
+        }
+        let topics = topics
+            .into_iter()
+            .map(|(name, partitions)| ListOffsetsTopic {
+                name: name.to_string(),
+                partitions,
+                ..Default::default()
+            });
+        let request = Request::ListOffsets(ListOffsetsRequest {
+            replica_id: -1,
+            isolation_level: self.isolation_level(),
+            topics: topics.collect(),
+            ..Default::default()
+        });
+        let names = partitions.into_iter().map(|(name, _)| name).collect();
+        let token = Token::ListOffsets {
+            partitions: self.with_fences(names),
+        };
+        let timeout_ms = self.config.client.request_timeout_ms;
+        let target = Target::Node(node);
+        self.cluster.call(
+            now,
+            Call {
+                token,
+                target,
+                lane: Lane::General,
+                request,
+                timeout_ms,
+            },
+        );
+    }
+
+    pub(super) fn offsets_listed(
+        &mut self,
+        now: Now,
+        partitions: Vec<(TopicPartition, u64)>,
+        result: Result<Response, KafkaError>,
+    ) {
+        let response = match result {
+            Ok(Response::ListOffsets(response)) => Ok(response),
+            Ok(_) => Err(mismatched()),
+            Err(error) => Err(error),
+        };
+        for (name, fence) in partitions {
+            let Some(state) = self.partitions.fenced(&name, fence) else {
+                continue;
+            };
+            let Position::Listed {
+                timestamp,
+                asked: true,
+            } = state.position
+            else {
+                continue;
+            };
+            state.position = Position::Listed {
+                timestamp,
+                asked: false,
+            };
+            let answer = response.as_ref().map(|response| {
+                let topics = response
+                    .topics
+                    .iter()
+                    .filter(|topic| topic.name == name.topic);
+                topics
+                    .flat_map(|topic| &topic.partitions)
+                    .find(|answer| answer.partition_index == name.partition)
+            });
+            let error = match answer {
+                Ok(Some(answer)) => match ErrorCode::from_code(answer.error_code) {
+                    ErrorCode::None => {
+                        state.position = Position::At(answer.offset);
+                        // To be committed too: who comes after us must not reset again, to
+                        // another place.
+                        state.resolved = Some(answer.offset);
+                        state.failures = 0;
+                        continue;
+                    }
+                    code => KafkaError::protocol(code),
+                },
+                Ok(None) => {
+                    let text = "the broker's answer leaves a partition out";
+                    KafkaError::raised(ErrorKind::Malformed, text)
+                }
+                Err(error) => error.clone(),
+            };
+            self.partition_failed(now, &name, error.of_partition(&name));
+        }
+    }
+
+    /// The application has processed up to `next_offset`.
+    pub(super) fn resolve(
+        &mut self,
+        now: Now,
+        name: &TopicPartition,
+        fence: u64,
+        next_offset: i64,
+    ) {
+        let Some(state) = self.partitions.fenced(name, fence) else {
+            return;
+        };
+        let before = state.resolved.replace(next_offset);
+        let processed = next_offset.saturating_sub(before.unwrap_or(next_offset));
+        self.commits.resolved_since += u64::try_from(processed).unwrap_or(0);
+        if let AutoCommit::AfterBatch {
+            interval_ms,
+            threshold,
+        } = self.config.auto_commit
+        {
+            let since_ms = now.monotonic.ms_since(self.commits.last_auto_commit);
+            self.commits.wanted |= interval_ms.is_some_and(|interval_ms| since_ms >= interval_ms)
+                || threshold.is_some_and(|most| self.commits.resolved_since >= most);
+        }
+    }
+
+    /// The application is through with a batch.
+    pub(super) fn processed(
+        &mut self,
+        now: Now,
+        name: &TopicPartition,
+        fence: u64,
+        next_offset: i64,
+    ) {
+        let Some(state) = self.partitions.fenced(name, fence) else {
+            return;
+        };
+        let revoking = state.revoking;
+        if state
+            .delivered_to
+            .take()
+            .is_some_and(|delivered_to| next_offset < delivered_to)
+        {
+            state.buffer = None;
+            state.position = Position::At(next_offset);
+        }
+        self.resolve(now, name, fence, next_offset);
+        if revoking {
+            self.want_auto_commit()
+        } else {
+            self.commit_after_batch()
+        }
+    }
+
+    pub(super) fn commit_after_batch(&mut self) {
+        self.commits.wanted |= matches!(self.config.auto_commit, AutoCommit::AfterBatch { .. });
+    }
+
+    /// What was processed and not committed is to be committed, if the consumer does that itself.
+    pub(super) fn want_auto_commit(&mut self) {
+        self.commits.wanted |= self.config.auto_commit != AutoCommit::Off;
+    }
+
+    pub(super) fn commit(&mut self, now: Now, id: CommandId, offsets: Option<Vec<OffsetToCommit>>) {
+        let refuse = |kind, text: String| Some(KafkaError::raised(kind, text));
+        let error = if self.config.group_id.is_empty() {
+            refuse(
+                ErrorKind::InvalidArgument,
+                "a commit needs a group id".to_string(),
+            )
+        } else if self.commits.queue.len() >= COMMITS_MAX {
+            refuse(
+                ErrorKind::BufferFull,
+                format!("{COMMITS_MAX} commits wait already"),
+            )
+        } else {
+            None
+        };
+        if let Some(error) = error {
+            return self.done(id, Err(error));
+        }
+        let offsets = offsets.unwrap_or_else(|| self.uncommitted());
+        if offsets.is_empty() {
+            return self.done(id, Ok(()));
+        }
+        let give_up_at = now.monotonic + self.config.client.retry.budget_ms();
+        self.commits.queue.push_back(Commit {
+            id: Some(id),
+            offsets,
+            give_up_at,
+            failures: 0,
+            not_before: now.monotonic,
+        });
+    }
+
+    /// Sends the next commit when none is under way.
+    pub(super) fn run_commits(&mut self, now: Now) {
+        if let AutoCommit::Every { interval_ms } = self.config.auto_commit
+            && self.commits.last_auto_commit + interval_ms <= now.monotonic
+        {
+            self.commits.last_auto_commit = now.monotonic;
+            self.commits.wanted = true;
+        }
+        if self.commits.in_flight {
+            return;
+        }
+        if self.commits.queue.is_empty() && std::mem::take(&mut self.commits.wanted) {
+            self.commits.last_auto_commit = now.monotonic;
+            self.commits.resolved_since = 0;
+            let offsets = self.uncommitted();
+            if !offsets.is_empty() && !self.config.group_id.is_empty() {
+                let give_up_at = now.monotonic + self.config.client.retry.budget_ms();
+                let not_before = now.monotonic;
+                let commit = Commit {
+                    id: None,
+                    offsets,
+                    give_up_at,
+                    failures: 0,
+                    not_before,
+                };
+                self.commits.queue.push_back(commit);
+            }
+        }
+        let Some(commit) = self.commits.queue.front() else {
+            return;
+        };
+        if commit.not_before > now.monotonic {
+            return;
+        }
+        let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
+        for offset in &commit.offsets {
+            topics
+                .entry(&offset.topic)
+                .or_default()
+                .push(OffsetCommitRequestPartition {
+                    partition_index: offset.partition,
+                    committed_offset: offset.offset,
+                    committed_metadata: Some(offset.metadata.clone().unwrap_or_default()),
+                    ..Default::default()
+                });
+        }
+        let topics = topics
+            .into_iter()
+            .map(|(name, partitions)| OffsetCommitRequestTopic {
+                name: name.to_string(),
+                partitions,
+                ..Default::default()
+            });
+        let request = Request::OffsetCommit(OffsetCommitRequest {
+            group_id: self.config.group_id.clone(),
+            generation_id_or_member_epoch: self.membership.generation_id,
+            member_id: self.membership.member_id_in_generation(),
+            group_instance_id: self.membership.instance_id_in_generation(&self.config),
+            topics: topics.collect(),
+            ..Default::default()
+        });
+        self.commits.in_flight = true;
+        let generation_id = self.membership.generation_id;
+        self.call_coordinator(
+            now,
+            Token::OffsetCommit { generation_id },
+            Lane::General,
+            request,
+        );
+    }
+
+    pub(super) fn committed(
+        &mut self,
+        now: Now,
+        generation_id: i32,
+        result: Result<Response, KafkaError>,
+    ) {
+        self.commits.in_flight = false;
+        let group = self.config.group_id.clone();
+        let result = match result {
+            Ok(Response::OffsetCommit(response)) => {
+                let partitions = response.topics.iter().flat_map(|topic| {
+                    topic
+                        .partitions
+                        .iter()
+                        .map(move |answer| (&topic.name, answer))
+                });
+                let failed = partitions.filter(|(_, answer)| answer.error_code != 0).map(
+                    |(topic, answer)| {
+                        let name = TopicPartition::new(topic, answer.partition_index);
+                        let code = ErrorCode::from_code(answer.error_code);
+                        KafkaError::protocol(code)
+                            .of_partition(&name)
+                            .of_group(&group)
+                    },
+                );
+                failed
+                    .min_by_key(|error| error.retriable)
+                    .map_or(Ok(()), Err)
+            }
+            Ok(_) => Err(mismatched()),
+            Err(error) => Err(error),
+        };
+        let Some(mut commit) = self.commits.queue.pop_front() else {
+            return;
+        };
+        let Err(error) = result else {
+            for offset in &commit.offsets {
+                let name = TopicPartition::new(&offset.topic, offset.partition);
+                if let Some(state) = self.partitions.get_mut(&name) {
+                    state.committed = Some(offset.offset);
+                }
+            }
+            self.emit(ConsumerEvent::CommitOffsets {
+                group_id: group,
+                member_id: self.membership.member_id.clone(),
+                generation_id,
+                offsets: commit.offsets,
+            });
+            self.outputs.extend(
+                commit
+                    .id
+                    .map(|id| ConsumerOutput::Done { id, result: Ok(()) }),
+            );
+            return;
+        };
+        self.cluster.note_error(error.code, Some(&group));
+        // Between joining and the new assignment the coordinator takes no commits (KAFKA-8104).
+        let rebalancing = error.code == ErrorCode::RebalanceInProgress;
+        let again = error.retriable || (rebalancing && self.is_cooperative());
+        if again && now.monotonic < commit.give_up_at {
+            commit.failures = commit.failures.saturating_add(1);
+            let delay_ms = BACKOFF.delay_ms(commit.failures, &mut self.random);
+            commit.not_before = now.monotonic + delay_ms;
+            self.commits.queue.push_front(commit);
+        } else if let Some(id) = commit.id {
+            self.done(id, Err(error.clone().after_retries()));
+        }
+        self.group_error(now, generation_id, error.code);
+    }
+
+    /// Whoever waits for a commit is told that it will not come.
+    pub(super) fn fail_commits(&mut self, error: &KafkaError) {
+        self.commits.in_flight = false;
+        self.commits.wanted = false;
+        let commits = std::mem::take(&mut self.commits.queue);
+        for id in commits.into_iter().filter_map(|commit| commit.id) {
+            self.done(id, Err(error.clone()));
+        }
+    }
+
+    fn uncommitted(&self) -> Vec<OffsetToCommit> {
+        let offsets = self.partitions.iter().filter_map(|(name, state)| {
+            let offset = state
+                .resolved
+                .filter(|_| state.resolved != state.committed)?;
+            Some(OffsetToCommit {
+                topic: name.topic.clone(),
+                partition: name.partition,
+                offset,
+                metadata: None,
+            })
+        });
+        offsets.collect()
+    }
+
+    fn with_fences(&self, names: Vec<TopicPartition>) -> Vec<(TopicPartition, u64)> {
+        let fences = names.into_iter().filter_map(|name| {
+            let fence = self.partitions.get(&name)?.fence;
+            Some((name, fence))
+        });
+        fences.collect()
+    }
+}

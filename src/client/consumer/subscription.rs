@@ -1,0 +1,220 @@
+//! Which partitions are read, and how far each has got.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::client::TopicPartition;
+use crate::now::Instant;
+
+use super::config::OffsetReset;
+use super::fetcher::Buffer;
+
+/// The partitions that this consumer has.
+#[derive(Debug, Default)]
+pub(super) struct Partitions {
+    assigned: BTreeMap<TopicPartition, Partition>,
+    paused: BTreeMap<String, Pause>,
+    /// Seeks of partitions that are not assigned yet.
+    pub seeks: BTreeMap<TopicPartition, i64>,
+    next_fence: u64,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub(super) struct Partition {
+    /// What the application says with another fence is about something older.
+    pub fence: u64,
+    pub position: Position,
+    /// Fetched from the position on.
+    pub buffer: Option<Buffer>,
+    /// The application has a batch that ends here and has not said that it is through with it.
+    pub delivered_to: Option<i64>,
+    /// Of the next record to process.
+    pub resolved: Option<i64>,
+    /// What the group's coordinator has of that.
+    pub committed: Option<i64>,
+    /// To be given up: nothing more is delivered.
+    pub revoking: bool,
+    pub offset_reset: OffsetReset,
+    /// After an error, nothing is asked before this.
+    pub not_before: Instant,
+    pub failures: u32,
+}
+
+/// Where a partition is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Position {
+    /// To be asked of the group's coordinator.
+    Committed { asked: bool },
+    /// To be asked of the leader, by ListOffsets' timestamp: -1 is the end, -2 the beginning.
+    Listed { timestamp: i64, asked: bool },
+    /// The next offset to deliver.
+    At(i64),
+}
+
+#[derive(Debug)]
+enum Pause {
+    Topic,
+    Partitions(BTreeSet<i32>),
+}
+
+impl Partitions {
+    /// Adds a partition. `offset` is where to start, if it is known; a seek counts more.
+    pub fn assign(
+        &mut self,
+        partition: TopicPartition,
+        offset: Option<i64>,
+        offset_reset: OffsetReset,
+    ) {
+        let offset = self.seeks.remove(&partition).or(offset);
+        let position = match offset {
+            Some(offset) => position_for(offset),
+            None => Position::Committed { asked: false },
+        };
+        let fence = self.take_fence();
+        let state = Partition {
+            fence,
+            position,
+            buffer: None,
+            delivered_to: None,
+            resolved: offset.filter(|offset| *offset >= 0),
+            committed: None,
+            revoking: false,
+            offset_reset,
+            not_before: Instant::default(),
+            failures: 0,
+        };
+        self.assigned.insert(partition, state);
+    }
+
+    pub fn get(&self, partition: &TopicPartition) -> Option<&Partition> {
+        self.assigned.get(partition)
+    }
+
+    pub fn get_mut(&mut self, partition: &TopicPartition) -> Option<&mut Partition> {
+        self.assigned.get_mut(partition)
+    }
+
+    /// The partition, unless the fence says that something older is meant.
+    pub fn fenced(&mut self, partition: &TopicPartition, fence: u64) -> Option<&mut Partition> {
+        self.assigned
+            .get_mut(partition)
+            .filter(|state| state.fence == fence)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&TopicPartition, &Partition)> {
+        self.assigned.iter()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&TopicPartition, &mut Partition)> {
+        self.assigned.iter_mut()
+    }
+
+    pub fn names(&self) -> Vec<TopicPartition> {
+        self.assigned.keys().cloned().collect()
+    }
+
+    /// Takes away those that `gone` says; gives their names.
+    pub fn remove_if(
+        &mut self,
+        gone: impl Fn(&TopicPartition, &Partition) -> bool,
+    ) -> Vec<TopicPartition> {
+        let names: Vec<_> = (self.assigned.iter())
+            .filter(|(name, state)| gone(name, state))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &names {
+            self.assigned.remove(name);
+        }
+        names
+    }
+
+    /// Goes on at `offset` (-1 the end, -2 the beginning); what was delivered becomes stale.
+    pub fn seek(&mut self, partition: &TopicPartition, offset: i64) {
+        let fence = self.take_fence();
+        match self.assigned.get_mut(partition) {
+            Some(state) => {
+                state.fence = fence;
+                state.position = position_for(offset);
+                state.buffer = None;
+                state.delivered_to = None;
+                state.resolved = Some(offset).filter(|offset| *offset >= 0);
+                state.not_before = Instant::default();
+            }
+            None => {
+                self.seeks.insert(partition.clone(), offset);
+            }
+        }
+    }
+
+    pub fn pause(&mut self, topic: &str, partitions: Option<&[i32]>) {
+        match (self.paused.get_mut(topic), partitions) {
+            (Some(Pause::Topic), _) => {}
+            (Some(Pause::Partitions(paused)), Some(more)) => paused.extend(more),
+            (_, Some(some)) => {
+                let some = some.iter().copied().collect();
+                self.paused
+                    .insert(topic.to_string(), Pause::Partitions(some));
+            }
+            (_, None) => {
+                self.paused.insert(topic.to_string(), Pause::Topic);
+            }
+        }
+        // What is paused for long must not take the room of what is not.
+        let paused = &self.paused;
+        for (name, state) in &mut self.assigned {
+            if is_paused(paused, name) {
+                state.buffer = None;
+            }
+        }
+    }
+
+    pub fn resume(&mut self, topic: &str, partitions: Option<&[i32]>) {
+        match (self.paused.get_mut(topic), partitions) {
+            (Some(Pause::Partitions(paused)), Some(some)) => {
+                paused.retain(|partition| !some.contains(partition));
+            }
+            // As in KafkaJS, resuming one partition of a paused topic resumes the others too:
+            // there is no list of what else the topic has.
+            (Some(_), _) => {
+                self.paused.remove(topic);
+            }
+            (None, _) => {}
+        }
+    }
+
+    pub fn is_paused(&self, partition: &TopicPartition) -> bool {
+        is_paused(&self.paused, partition)
+    }
+
+    /// Bytes that wait to be delivered.
+    pub fn buffered_bytes(&self) -> usize {
+        let buffers = self
+            .assigned
+            .values()
+            .filter_map(|state| state.buffer.as_ref());
+        buffers.map(Buffer::size_bytes).sum()
+    }
+
+    fn take_fence(&mut self) -> u64 {
+        self.next_fence += 1;
+        self.next_fence
+    }
+}
+
+fn is_paused(paused: &BTreeMap<String, Pause>, partition: &TopicPartition) -> bool {
+    match paused.get(&partition.topic) {
+        Some(Pause::Topic) => true,
+        Some(Pause::Partitions(paused)) => paused.contains(&partition.partition),
+        None => false,
+    }
+}
+
+fn position_for(offset: i64) -> Position {
+    match offset {
+        0.. => Position::At(offset),
+        timestamp => Position::Listed {
+            timestamp,
+            asked: false,
+        },
+    }
+}
