@@ -6,6 +6,10 @@ use super::group_state::GroupState;
 use super::records::group_metadata_record;
 use crate::protocol::ErrorCode;
 
+/// How long a rebalance that nobody came to waits at least before it looks again. A client may ask
+/// for no time at all, and the same moment would then come for ever.
+const POSTPONED_JOIN_MS_MIN: u64 = 1_000;
+
 impl ClassicGroup {
     /// Begins a rebalance, or, while members are being collected, looks whether all have come.
     pub fn rebalance_or_complete_join(&mut self, context: &mut Context) {
@@ -100,7 +104,8 @@ impl ClassicGroup {
         }
         if !self.elect_joined_leader() && !self.members.is_empty() {
             // Only static members are left, and none has come: their sessions decide.
-            context.schedule(self.join_key(), self.rebalance_timeout_ms());
+            let timeout_ms = self.rebalance_timeout_ms().max(POSTPONED_JOIN_MS_MIN);
+            context.schedule(self.join_key(), timeout_ms);
             return;
         }
         self.initial_rebalance = None;

@@ -1,7 +1,7 @@
 //! DescribeGroups, ListGroups, DeleteGroups.
 
 use super::support::*;
-use crate::coordinator::group::partition_for;
+use crate::coordinator::group::{GROUPS_PER_SHARD_MAX, PENDING_MEMBERS_MAX, partition_for};
 use crate::protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use crate::protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use crate::protocol::messages::list_groups_request::ListGroupsRequest;
@@ -156,4 +156,36 @@ fn a_group_has_kafkas_partition() {
         assert_eq!(partition_for(group_id, i32::MAX), hash, "{group_id}");
     }
     assert_eq!(partition_for("group", 50), 47);
+}
+
+#[test]
+fn a_full_shard_begins_no_group_and_serves_those_it_has() {
+    let mut world = World::new();
+    let commit_for = |group: usize| {
+        let mut request = commit_request("", -1, 1);
+        request.group_id = format!("group-{group}");
+        request
+    };
+    for group in 0..GROUPS_PER_SHARD_MAX {
+        assert_eq!(world.commit_request(7, commit_for(group)), 0);
+    }
+    let full = ErrorCode::PolicyViolation.code();
+    assert_eq!(
+        world.commit_request(7, commit_for(GROUPS_PER_SHARD_MAX)),
+        full
+    );
+    assert_eq!(world.join_now(5, join_request("")).error_code, full);
+    assert_eq!(world.commit_request(7, commit_for(0)), 0);
+}
+
+#[test]
+fn a_client_that_only_asks_for_member_ids_is_turned_away_in_the_end() {
+    let mut world = World::new();
+    for _ in 0..PENDING_MEMBERS_MAX {
+        world.member_id();
+    }
+    let response = world.join_now(5, join_request(""));
+    assert_eq!(response.error_code, ErrorCode::GroupMaxSizeReached.code());
+    world.pass(SESSION_MS);
+    world.member_id();
 }

@@ -216,3 +216,20 @@ fn a_static_member_that_waited_and_then_fell_silent_does_not_stay_for_ever() {
     world.pass(SESSION_MS);
     assert_eq!(world.state(), "Empty");
 }
+
+#[test]
+fn a_rebalance_without_a_timeout_still_waits_for_static_members() {
+    let mut world = World::new();
+    static_group(&mut world);
+    for instance_id in ["a", "b"] {
+        let hasty = JoinGroupRequest {
+            rebalance_timeout_ms: 0,
+            ..static_join_request("", instance_id)
+        };
+        assert_eq!(world.join_now(5, hasty).error_code, 0);
+    }
+    world.leave(vec![identity("", Some("a"))]);
+    assert_eq!(world.state(), "PreparingRebalance");
+    world.pass(SESSION_MS);
+    assert_eq!(world.state(), "Empty");
+}
