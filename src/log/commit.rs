@@ -42,6 +42,8 @@ pub(super) struct Commit {
     rows_deleted_before: Option<u64>,
     /// Bytes of batches that it makes durable.
     appended_bytes: usize,
+    /// It is that of a job of maintenance.
+    rewrites: bool,
 }
 
 /// What a commit means for one log.
@@ -89,6 +91,7 @@ impl LogManager {
             row: None,
             rows_deleted_before: None,
             appended_bytes: 0,
+            rewrites: false,
         };
         // What frees room goes alone: under a full quota it must not fail with what needs room.
         if self.background_from.is_none() {
@@ -147,30 +150,42 @@ impl LogManager {
         let Some(rewrite) = self.maintenance.take_rewrite() else {
             return;
         };
-        let Rewrite {
-            id,
-            head,
-            deleted,
-            written,
-        } = rewrite;
-        let Some(log) = self.logs.get_mut(&id) else {
+        let id = rewrite.id;
+        let log = self.logs.get_mut(&id);
+        let Some(log) = log.filter(|log| still_fits(log, &rewrite)) else {
+            self.maintenance.rewrite_ended(false);
             return;
         };
-        for chunk in &deleted {
-            for store in [Store::Segment, Store::Index] {
-                batch.delete(KeyRange::one(store, &chunk.key(id)));
-            }
+        let mut head = log.head;
+        if let Some(offset) = rewrite.log_start_offset {
+            head.log_start_offset = head.log_start_offset.max(offset);
         }
-        put_chunks(batch, id, &written);
+        if let Some(offset) = rewrite.first_dirty_offset {
+            head.first_dirty_offset = offset;
+        }
+        if rewrite.rolled_at.is_some() {
+            head.active = None;
+        }
+        if let (Some(first), Some(last)) = (rewrite.deleted.first(), rewrite.deleted.last()) {
+            for store in [Store::Segment, Store::Index] {
+                batch.delete(KeyRange {
+                    store,
+                    start: first.key(id),
+                    end: KeyRange::one(store, &last.key(id)).end,
+                });
+            }
+            log.rewriting = true;
+        }
+        put_chunks(batch, id, &rewrite.written);
         batch.put(Store::Head, partition_key(id), head.encode());
-        log.rewriting = true;
         let log_commit = LogCommit {
             head: Some(head),
-            written,
-            deleted,
+            written: rewrite.written,
+            deleted: rewrite.deleted,
             ..LogCommit::new(log)
         };
         commit.logs.insert(id, log_commit);
+        commit.rewrites = true;
     }
 
     fn add_batches(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
@@ -253,7 +268,11 @@ impl LogManager {
             .copied()
             .collect();
         if self.background_from.is_none() {
-            moved.extend(self.maintenance.take_moves());
+            let wanted = self.maintenance.take_moves();
+            for id in &wanted {
+                self.maintenance.want_retention(*id);
+            }
+            moved.extend(wanted);
             moved.retain(|id| self.logs.get(id).is_some_and(|log| !log.tail.is_empty()));
             let idle = self.dirty.is_empty();
             if self.journal.must_move() || (idle && self.journal.may_move()) {
@@ -344,6 +363,9 @@ impl LogManager {
         if let Some(seq) = commit.rows_deleted_before {
             self.journal.rows_deleted_before(seq);
         }
+        if commit.rewrites {
+            self.maintenance.rewrite_ended(true);
+        }
     }
 
     /// Nothing of the commit is stored. What it had appended is taken back, and so is what was
@@ -365,7 +387,9 @@ impl LogManager {
                 }
             }
         }
-        self.maintenance.rewrite_ended();
+        if commit.rewrites {
+            self.maintenance.rewrite_ended(false);
+        }
         if commit.appended_bytes == 0 {
             return;
         }
@@ -382,6 +406,13 @@ impl LogManager {
             }
         }
     }
+}
+
+/// Whether the log is still as the job that wants the rewrite found it.
+fn still_fits(log: &Log, rewrite: &Rewrite) -> bool {
+    rewrite
+        .rolled_at
+        .is_none_or(|end| log.head.segments_end == end && log.tail.is_empty())
 }
 
 fn put_chunks(batch: &mut WriteBatch, id: PartitionId, chunks: &[(Chunk, Bytes)]) {

@@ -81,6 +81,10 @@ impl Loads {
         Some(load)
     }
 
+    pub fn is_under_way(&self, load: LoadId) -> bool {
+        self.waiting.contains_key(&Ticket(load.0))
+    }
+
     pub fn failed(&mut self, load: Load, error: StorageError) {
         self.failed.insert(load, error);
     }

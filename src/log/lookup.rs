@@ -115,9 +115,9 @@ impl LogManager {
     ) -> Result<T, LogError> {
         found.map_err(|error| {
             let why = format!("a stored batch cannot be decoded: {error}");
-            if let Some(log) = self.logs.get_mut(&id) {
-                log.stop(why.clone());
-            }
+            let mut events = Vec::new();
+            self.stop(id, why.clone(), &mut events);
+            self.untold.append(&mut events);
             LogError::Stopped(why)
         })
     }

@@ -37,6 +37,8 @@ pub struct LogManager {
     pub(super) maintenance: Maintenance,
     /// After a failed commit, background work waits until then.
     pub(super) background_from: Option<Instant>,
+    /// Events of calls that have no room for them; told with the next reply.
+    pub(super) untold: Vec<LogEvent>,
     /// Numbers log incarnations and writings of chunks.
     pub(super) next_version: u64,
 }
@@ -321,6 +323,7 @@ impl LogManager {
         if matches!(self.state, State::New | State::Failed) {
             return;
         }
+        events.append(&mut self.untold);
         match reply {
             StorageReply::Committed { ticket, result } => {
                 self.end_commit(now, ticket, result, events);

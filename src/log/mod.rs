@@ -10,6 +10,7 @@
 //! sizes. [`maintenance`] deletes and compacts what may go.
 
 mod chunk;
+mod cleaner;
 mod commit;
 mod config;
 mod derived;
@@ -30,6 +31,7 @@ mod opening;
 mod partition_id;
 mod producer_state;
 mod read;
+mod retention;
 mod segment;
 mod validate;
 

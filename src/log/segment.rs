@@ -3,7 +3,7 @@
 use super::LogConfig;
 use super::layout::{ActiveSegment, Chunk, Head};
 use super::log::TailBatch;
-use crate::record::NO_TIMESTAMP;
+use crate::record::{BatchHeader, NO_TIMESTAMP};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -144,67 +144,80 @@ pub(super) fn cut<'a>(
     tail: impl Iterator<Item = &'a TailBatch>,
 ) -> Move {
     let mut cutter = Cutter {
-        chunks: Vec::new(),
-        open: None,
+        packer: Packer::default(),
         active: head.active,
     };
     if let (Some((chunk, bytes)), Some(active)) = (last, head.active)
         && chunk.segment_base == active.base_offset
     {
-        cutter.open = Some((chunk, vec![bytes]));
+        cutter.packer.open = Some((chunk, vec![bytes]));
     }
     for batch in tail {
         cutter.add(config, batch);
     }
-    cutter.close();
     Move {
-        chunks: cutter.chunks,
+        chunks: cutter.packer.finish(),
         active: cutter.active,
     }
 }
 
 struct Cutter {
-    chunks: Vec<(Chunk, Bytes)>,
-    open: Option<(Chunk, Vec<Bytes>)>,
+    packer: Packer,
     active: Option<ActiveSegment>,
 }
 
 impl Cutter {
     fn add(&mut self, config: &LogConfig, batch: &TailBatch) {
-        let size_bytes = batch.bytes.len();
         let mut active = match self.active {
             Some(active) if !must_roll(&active, config, batch) => active,
-            _ => {
-                self.close();
-                ActiveSegment {
-                    base_offset: batch.header.base_offset,
-                    size_bytes: 0,
-                    rolling_timestamp: batch.header.max_timestamp,
-                }
-            }
+            _ => ActiveSegment {
+                base_offset: batch.header.base_offset,
+                size_bytes: 0,
+                rolling_timestamp: batch.header.max_timestamp,
+            },
         };
-        active.size_bytes += size_bytes as u64;
+        active.size_bytes += batch.bytes.len() as u64;
         self.active = Some(active);
+        self.packer
+            .add(active.base_offset, &batch.header, batch.bytes.clone());
+    }
+}
+
+/// Packs batches into chunks.
+#[derive(Debug, Default)]
+pub(super) struct Packer {
+    chunks: Vec<(Chunk, Bytes)>,
+    open: Option<(Chunk, Vec<Bytes>)>,
+}
+
+impl Packer {
+    pub fn add(&mut self, segment_base: i64, header: &BatchHeader, batch: Bytes) {
         if let Some((chunk, _)) = &self.open
-            && chunk.size_bytes as usize + size_bytes > CHUNK_BYTES_MAX
+            && (chunk.segment_base != segment_base
+                || chunk.size_bytes as usize + batch.len() > CHUNK_BYTES_MAX)
         {
             self.close();
         }
         let (chunk, parts) = self.open.get_or_insert_with(|| {
             let chunk = Chunk {
-                segment_base: active.base_offset,
-                base_offset: batch.header.base_offset,
-                last_offset: batch.header.last_offset(),
+                segment_base,
+                base_offset: header.base_offset,
+                last_offset: header.last_offset(),
                 max_timestamp: NO_TIMESTAMP,
-                leader_epoch: batch.header.partition_leader_epoch,
+                leader_epoch: header.partition_leader_epoch,
                 size_bytes: 0,
             };
             (chunk, Vec::new())
         });
-        chunk.last_offset = batch.header.last_offset();
-        chunk.max_timestamp = chunk.max_timestamp.max(batch.header.max_timestamp);
-        chunk.size_bytes += size_bytes as u32;
-        parts.push(batch.bytes.clone());
+        chunk.last_offset = header.last_offset();
+        chunk.max_timestamp = chunk.max_timestamp.max(header.max_timestamp);
+        chunk.size_bytes += batch.len() as u32;
+        parts.push(batch);
+    }
+
+    pub fn finish(mut self) -> Vec<(Chunk, Bytes)> {
+        self.close();
+        self.chunks
     }
 
     fn close(&mut self) {
@@ -221,13 +234,19 @@ fn must_roll(active: &ActiveSegment, config: &LogConfig, batch: &TailBatch) -> b
         .header
         .max_timestamp
         .saturating_sub(active.rolling_timestamp);
+    // A compacted log rolls early enough for `max.compaction.lag.ms`, as the active segment is not
+    // cleaned.
+    let segment_ms = match config.cleanup_compact {
+        true => config.segment_ms.min(config.max_compaction_lag_ms),
+        false => config.segment_ms,
+    };
     size_bytes > u64::from(config.segment_bytes.max(0) as u32)
-        || (active.rolling_timestamp >= 0 && span_ms > config.segment_ms)
+        || (active.rolling_timestamp >= 0 && span_ms > segment_ms)
         || batch.header.last_offset() - active.base_offset > i64::from(i32::MAX)
 }
 
 /// One value of several; the bytes are copied only if there are several.
-pub(super) fn concat(mut parts: Vec<Bytes>) -> Bytes {
+fn concat(mut parts: Vec<Bytes>) -> Bytes {
     if parts.len() == 1 {
         return parts.swap_remove(0);
     }

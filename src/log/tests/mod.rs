@@ -2,5 +2,9 @@ mod node;
 
 mod append;
 mod commit;
+mod compaction;
+mod lookup;
 mod opening;
 mod read;
+mod retention;
+mod transaction;

@@ -137,6 +137,21 @@ impl Node {
         self.crash(config)
     }
 
+    /// Performs the last request that is ready, and delivers its reply.
+    pub fn perform_last(&mut self) {
+        self.submit();
+        let ticket = *self.storage.ready().last().unwrap();
+        self.perform(ticket, Outcome::Done);
+    }
+
+    /// Moves the tails of all partitions into segments.
+    pub fn move_all(&mut self) {
+        for id in self.logs.stored() {
+            self.logs.maintenance.want_move(id);
+        }
+        self.settle();
+    }
+
     /// Goes on until storage has nothing to do.
     pub fn settle(&mut self) {
         for _ in 0..100_000 {

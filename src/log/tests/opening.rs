@@ -139,10 +139,9 @@ fn a_crash_at_any_step_keeps_what_was_durable() {
     for steps in 0..40 {
         for performed in [false, true] {
             let mut node = Node::new();
-            let mut value = 0;
             let mut produced = Vec::new();
-            for step in 0..steps {
-                match step % 5 {
+            for value in 0..steps {
+                match value % 5 {
                     4 => {
                         node.append(p0(), large(value)).unwrap();
                     }
@@ -151,8 +150,7 @@ fn a_crash_at_any_step_keeps_what_was_durable() {
                     }
                 }
                 produced.push(value);
-                value += 1;
-                if step % 3 == 0 {
+                if value % 3 == 0 {
                     node.step(Outcome::Done);
                 }
             }

@@ -1,0 +1,370 @@
+//! Compaction: of the records of a key the last one stays (`LogCleaner`, `Cleaner`).
+//!
+//! A cleaning reads the closed segments that were not cleaned yet, and notes for each key its last
+//! offset; then it rewrites the log from its start up to there, without the records that a later
+//! one of their key replaces. It rewrites some neighbouring chunks at a time, each time with one
+//! commit: after any of them the log is whole, as whatever is removed has its successor further on.
+//! Offsets do not change. A batch keeps its base and last offset when it loses records.
+
+use super::PartitionId;
+use super::chunk::ChunkBytes;
+use super::error::LogError;
+use super::layout::Chunk;
+use super::load::Loaded;
+use super::log::Log;
+use super::maintenance::{Rewrite, Step};
+use super::manager::LogManager;
+use super::segment::{Packer, Segment};
+use crate::record::{BatchHeader, Record, RecordError, records, retain};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Bytes of keys, with [`KEY_OVERHEAD_BYTES`] for each, that one cleaning notes; what is dirty
+/// behind is left to the next (`log.cleaner.dedupe.buffer.size`).
+pub const CLEANER_KEYS_BYTES_MAX: usize = 16 << 20;
+
+/// What an entry of the map of keys takes beside the key.
+pub const KEY_OVERHEAD_BYTES: usize = 64;
+
+/// Bytes of chunks that one commit of a cleaning replaces, unless one chunk alone is larger.
+pub const CLEANER_RUN_BYTES_MAX: usize = 4 << 20;
+
+/// One cleaning of one log.
+#[derive(Debug)]
+pub(super) struct Cleaning {
+    pub id: PartitionId,
+    now_ms: i64,
+    phase: Phase,
+    /// The next offset to look at, in this phase.
+    at: i64,
+    /// Behind the last offset that is noted.
+    end: i64,
+    last_offsets: BTreeMap<Box<[u8]>, i64>,
+    keys_bytes: usize,
+    /// The chunks that are to be replaced together.
+    run: Vec<(Chunk, Rc<ChunkBytes>)>,
+    /// Producers whose current transaction, as the rewriting reads on, has records left.
+    transactions_with_records: BTreeMap<i64, bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    NoteKeys,
+    Rewrite,
+    Finish,
+}
+
+impl Log {
+    /// Whether there can be a closed segment that was not cleaned.
+    pub fn may_be_dirty(&self) -> bool {
+        let first_dirty = self.head.first_dirty_offset.max(self.head.log_start_offset);
+        let closed_end = match self.head.active {
+            Some(active) => active.base_offset,
+            None => self.head.segments_end,
+        };
+        self.config.cleanup_compact && first_dirty < closed_end
+    }
+}
+
+impl Cleaning {
+    /// A cleaning of `log`, if there is enough to clean. Its index must be complete.
+    pub fn start(log: &Log, now_ms: i64) -> Option<Cleaning> {
+        let dirty_start = log.head.first_dirty_offset.max(log.head.log_start_offset);
+        let stable_end = log
+            .derived
+            .producers
+            .last_stable_offset(log.cleanable_end());
+        let active = log.head.active.map(|active| active.base_offset);
+        let cleanable = |segment: &Segment| {
+            let age_ms = now_ms.saturating_sub(segment.max_timestamp);
+            Some(segment.base_offset) != active
+                && segment.last_offset < stable_end
+                && (log.config.min_compaction_lag_ms <= 0
+                    || age_ms >= log.config.min_compaction_lag_ms)
+        };
+        let segments = log.index.segments();
+        let cleanable = segments.iter().take_while(|it| cleanable(it));
+        let (mut clean_bytes, mut dirty_bytes) = (0, 0);
+        let (mut end, mut oldest_ms) = (dirty_start, i64::MAX);
+        for segment in cleanable {
+            if segment.last_offset < dirty_start {
+                clean_bytes += segment.size_bytes;
+                continue;
+            }
+            dirty_bytes += segment.size_bytes;
+            end = segment.last_offset + 1;
+            oldest_ms = oldest_ms.min(segment.max_timestamp);
+        }
+        let too_old = now_ms.saturating_sub(oldest_ms) > log.config.max_compaction_lag_ms;
+        let ratio = dirty_bytes as f64 / ((clean_bytes + dirty_bytes) as f64).max(1.0);
+        let worth_it = ratio > log.config.min_cleanable_dirty_ratio || too_old;
+        (dirty_bytes > 0 && worth_it).then(|| Cleaning {
+            id: log.id,
+            now_ms,
+            phase: Phase::NoteKeys,
+            at: dirty_start,
+            end,
+            last_offsets: BTreeMap::new(),
+            keys_bytes: 0,
+            run: Vec::new(),
+            transactions_with_records: BTreeMap::new(),
+        })
+    }
+
+    fn note_keys(&mut self, log: &Log, chunk: &Chunk, bytes: &ChunkBytes) -> Result<(), LogError> {
+        for (header, batch) in bytes.batches() {
+            if header.is_control() || is_aborted(log, header) {
+                continue;
+            }
+            for record in records(&batch).map_err(damaged)? {
+                let record = record.map_err(damaged)?;
+                let Some(key) = record.key else {
+                    continue;
+                };
+                match self.last_offsets.get_mut(&key[..]) {
+                    Some(last_offset) => *last_offset = record.offset,
+                    None => {
+                        self.keys_bytes += key.len() + KEY_OVERHEAD_BYTES;
+                        self.last_offsets.insert(key[..].into(), record.offset);
+                    }
+                }
+            }
+        }
+        self.at = chunk.end_offset();
+        if self.keys_bytes >= CLEANER_KEYS_BYTES_MAX {
+            self.end = self.at;
+        }
+        Ok(())
+    }
+
+    /// Whether `chunk` may be replaced together with those of the run.
+    fn joins_run(&self, log: &Log, chunk: &Chunk) -> bool {
+        let Some((first, _)) = self.run.first() else {
+            return true;
+        };
+        let run_bytes: usize = self.run.iter().map(|(it, _)| it.size_bytes as usize).sum();
+        if run_bytes + chunk.size_bytes as usize > CLEANER_RUN_BYTES_MAX {
+            return false;
+        }
+        if chunk.segment_base == first.segment_base {
+            return true;
+        }
+        // Small segments become one; its size has the usual limit.
+        let joined = log.index.chunks().filter(|it| {
+            it.segment_base >= first.segment_base && it.base_offset <= chunk.base_offset
+        });
+        let segment_bytes: u64 = joined.map(|it| u64::from(it.size_bytes)).sum();
+        segment_bytes <= u64::from(log.config.segment_bytes.max(0) as u32)
+    }
+
+    /// What replaces the run; `None` if it may stay as it is.
+    fn rewrite_run(&mut self, log: &Log) -> Result<Option<Rewrite>, LogError> {
+        let run = std::mem::take(&mut self.run);
+        let Some(segment_base) = run.first().map(|(chunk, _)| chunk.segment_base) else {
+            return Ok(None);
+        };
+        let mut packer = Packer::default();
+        let mut changed = false;
+        for (_, bytes) in &run {
+            for (header, batch) in bytes.batches() {
+                match self.filter(log, header, &batch).map_err(damaged)? {
+                    Filtered::Kept => packer.add(segment_base, header, batch),
+                    Filtered::Removed => changed = true,
+                    Filtered::Replaced(batch) => {
+                        let header = BatchHeader::read(&batch).map_err(damaged)?;
+                        packer.add(segment_base, &header, batch);
+                        changed = true;
+                    }
+                }
+            }
+        }
+        let written = packer.finish();
+        let smaller = written.len() < run.len();
+        Ok((changed || smaller).then(|| Rewrite {
+            deleted: run.into_iter().map(|(chunk, _)| chunk).collect(),
+            written,
+            ..Rewrite::of(self.id)
+        }))
+    }
+
+    fn filter(
+        &mut self,
+        log: &Log,
+        header: &BatchHeader,
+        batch: &Bytes,
+    ) -> Result<Filtered, RecordError> {
+        match header.is_control() {
+            true => self.filter_marker(log, header, batch),
+            false => self.filter_records(log, header, batch),
+        }
+    }
+
+    fn filter_records(
+        &mut self,
+        log: &Log,
+        header: &BatchHeader,
+        batch: &Bytes,
+    ) -> Result<Filtered, RecordError> {
+        let aborted = is_aborted(log, header);
+        let horizon_passed = header
+            .delete_horizon_ms()
+            .is_some_and(|horizon| self.now_ms >= horizon);
+        let mut retained: Vec<Record> = Vec::new();
+        let mut has_tombstones = false;
+        if !aborted {
+            for record in records(batch)? {
+                let record = record?;
+                if self.is_replaced(&record) || (record.value.is_none() && horizon_passed) {
+                    continue;
+                }
+                has_tombstones |= record.value.is_none();
+                retained.push(record);
+            }
+        }
+        if header.is_transactional() && !retained.is_empty() {
+            self.transactions_with_records
+                .insert(header.producer_id, true);
+        }
+        if retained.is_empty() {
+            // The newest batch of a producer stays as a header: a follower that copies the log
+            // learns its sequence from it.
+            let needed = header.has_producer_id()
+                && log
+                    .derived
+                    .producers
+                    .is_last_batch(header.producer_id, header.last_offset());
+            return match needed {
+                true if header.record_count == 0 => Ok(Filtered::Kept),
+                true => retain(header, &[], None).map(Filtered::Replaced),
+                false => Ok(Filtered::Removed),
+            };
+        }
+        let horizon = has_tombstones.then(|| {
+            let later = self.now_ms.saturating_add(log.config.delete_retention_ms);
+            header.delete_horizon_ms().unwrap_or(later)
+        });
+        let unchanged = retained.len() == header.record_count as usize
+            && (horizon.is_none() || header.delete_horizon_ms().is_some());
+        match unchanged {
+            true => Ok(Filtered::Kept),
+            false => retain(header, &retained, horizon).map(Filtered::Replaced),
+        }
+    }
+
+    /// A marker stays while its transaction has records, and for `delete.retention.ms` after the
+    /// cleaning that found none: a reader who saw one of them must see how it ended.
+    fn filter_marker(
+        &mut self,
+        log: &Log,
+        header: &BatchHeader,
+        batch: &Bytes,
+    ) -> Result<Filtered, RecordError> {
+        let has_records = self
+            .transactions_with_records
+            .remove(&header.producer_id)
+            .unwrap_or(false);
+        if has_records || !header.is_transactional() {
+            return Ok(Filtered::Kept);
+        }
+        match header.delete_horizon_ms() {
+            Some(horizon) if self.now_ms >= horizon => Ok(Filtered::Removed),
+            Some(_) => Ok(Filtered::Kept),
+            None => {
+                let horizon = self.now_ms.saturating_add(log.config.delete_retention_ms);
+                let marker: Vec<Record> = records(batch)?.collect::<Result<_, _>>()?;
+                retain(header, &marker, Some(horizon)).map(Filtered::Replaced)
+            }
+        }
+    }
+
+    /// Whether a later record has the same key. Records without a key have no place in a compacted
+    /// log; a topic may have had them before it was one.
+    fn is_replaced(&self, record: &Record) -> bool {
+        match &record.key {
+            Some(key) => self
+                .last_offsets
+                .get(&key[..])
+                .is_some_and(|last_offset| record.offset < *last_offset),
+            None => true,
+        }
+    }
+}
+
+enum Filtered {
+    Kept,
+    Removed,
+    Replaced(Bytes),
+}
+
+fn is_aborted(log: &Log, header: &BatchHeader) -> bool {
+    header.is_transactional()
+        && log
+            .derived
+            .producers
+            .is_aborted(header.producer_id, header.base_offset)
+}
+
+fn damaged(error: RecordError) -> LogError {
+    LogError::Stopped(format!("a stored batch cannot be decoded: {error}"))
+}
+
+impl LogManager {
+    /// Does the next step of a cleaning.
+    pub(super) fn clean(&mut self, cleaning: &mut Cleaning) -> Result<Step, LogError> {
+        let id = cleaning.id;
+        let log = self.usable(id)?;
+        if cleaning.phase == Phase::Finish {
+            return Ok(Step::Done);
+        }
+        // What the log has lost at its start meanwhile needs no cleaning.
+        cleaning.at = cleaning.at.max(log.head.log_start_offset);
+        let end = cleaning.end;
+        let next = log.index.find(cleaning.at).unwrap_or(None);
+        let Some(indexed) = next.filter(|it| it.chunk.end_offset() <= end) else {
+            return self.end_phase(cleaning);
+        };
+        if cleaning.phase == Phase::Rewrite && !cleaning.joins_run(log, &indexed.chunk) {
+            return self.end_run(cleaning);
+        }
+        let bytes = match self.chunk(id, &indexed)? {
+            Loaded::Ready(bytes) => bytes,
+            Loaded::Pending(load) => return Ok(Step::Wait(load)),
+        };
+        match cleaning.phase {
+            Phase::NoteKeys => {
+                let log = self.usable(id)?;
+                cleaning.note_keys(log, &indexed.chunk, &bytes)?;
+            }
+            Phase::Rewrite | Phase::Finish => {
+                cleaning.at = indexed.chunk.end_offset();
+                cleaning.run.push((indexed.chunk, bytes));
+            }
+        }
+        Ok(Step::GoOn)
+    }
+
+    fn end_phase(&mut self, cleaning: &mut Cleaning) -> Result<Step, LogError> {
+        if cleaning.phase == Phase::NoteKeys {
+            cleaning.phase = Phase::Rewrite;
+            cleaning.at = self.usable(cleaning.id)?.head.log_start_offset;
+            return Ok(Step::GoOn);
+        }
+        if !cleaning.run.is_empty() {
+            return self.end_run(cleaning);
+        }
+        cleaning.phase = Phase::Finish;
+        Ok(Step::Commit(Rewrite {
+            first_dirty_offset: Some(cleaning.end),
+            ..Rewrite::of(cleaning.id)
+        }))
+    }
+
+    fn end_run(&mut self, cleaning: &mut Cleaning) -> Result<Step, LogError> {
+        let log = self.usable(cleaning.id)?;
+        match cleaning.rewrite_run(log)? {
+            Some(rewrite) => Ok(Step::Commit(rewrite)),
+            None => Ok(Step::GoOn),
+        }
+    }
+}
