@@ -66,6 +66,20 @@ fn a_client_knows_the_broker_only_by_its_frames() {
 }
 
 #[test]
+fn the_tests_of_a_client_may_drive_the_real_coordinator() {
+    let text = "use crate::coordinator::group::GroupShard;";
+    assert_eq!(messages("src/client/tests/cluster.rs", text), [""; 0]);
+    assert_eq!(
+        messages("src/client/cluster.rs", text),
+        ["`client` may not use `coordinator`"]
+    );
+    assert_eq!(
+        messages("src/log/tests.rs", text),
+        ["`log` may not use `coordinator`"]
+    );
+}
+
+#[test]
 fn root_may_not_be_reached_under_another_name() {
     assert_eq!(
         messages("src/log/mod.rs", "use super::*;"),
