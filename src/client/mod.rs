@@ -16,9 +16,6 @@ pub mod admin;
 pub mod consumer;
 pub mod producer;
 
-#[cfg(test)]
-mod tests;
-
 pub use admin::Admin;
 pub use config::{BrokerAddress, ClientConfig, TopicPartition};
 pub use consumer::Consumer;

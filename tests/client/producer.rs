@@ -1,11 +1,11 @@
 use bytes::Bytes;
 
-use crate::client::producer::{
+use tablog::client::producer::{
     Acks, ProducerCommand, ProducerConfig, ProducerOutput, ProducerRecord, RecordMetadata,
 };
-use crate::client::{BrokerAddress, ClientConfig, CommandId, ErrorKind, KafkaError, Producer};
-use crate::protocol::{ApiKey, ErrorCode, Request};
-use crate::record::{BatchHeader, Compression};
+use tablog::client::{BrokerAddress, ClientConfig, CommandId, ErrorKind, KafkaError, Producer};
+use tablog::protocol::{ApiKey, ErrorCode, Request};
+use tablog::record::{BatchHeader, Compression};
 
 use super::fake_cluster::Fault;
 use super::world::{Handle, World};

@@ -1,6 +1,6 @@
-use crate::client::producer::{ProducerCommand, ProducerConfig, ProducerOutput};
-use crate::client::{ClientConfig, CommandId, ErrorKind, KafkaError, Producer};
-use crate::protocol::{ApiKey, ErrorCode, Request};
+use tablog::client::producer::{ProducerCommand, ProducerConfig, ProducerOutput};
+use tablog::client::{ClientConfig, CommandId, ErrorKind, KafkaError, Producer};
+use tablog::protocol::{ApiKey, ErrorCode, Request};
 
 use super::fake_cluster::Fault;
 use super::producer::client_config;

@@ -5,32 +5,32 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::client::TopicPartition;
-use crate::coordinator::group::{GroupConfig, GroupRequest, GroupShard, Outcome, RequestId};
-use crate::now::{Instant, Now};
-use crate::protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
-use crate::protocol::messages::fetch_request::FetchRequest;
-use crate::protocol::messages::fetch_response::{
+use tablog::client::TopicPartition;
+use tablog::coordinator::group::{GroupConfig, GroupRequest, GroupShard, Outcome, RequestId};
+use tablog::now::{Instant, Now};
+use tablog::protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
+use tablog::protocol::messages::fetch_request::FetchRequest;
+use tablog::protocol::messages::fetch_response::{
     AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData,
 };
-use crate::protocol::messages::find_coordinator_response::FindCoordinatorResponse;
-use crate::protocol::messages::init_producer_id_response::InitProducerIdResponse;
-use crate::protocol::messages::list_offsets_request::ListOffsetsRequest;
-use crate::protocol::messages::list_offsets_response::{
+use tablog::protocol::messages::find_coordinator_response::FindCoordinatorResponse;
+use tablog::protocol::messages::init_producer_id_response::InitProducerIdResponse;
+use tablog::protocol::messages::list_offsets_request::ListOffsetsRequest;
+use tablog::protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
-use crate::protocol::messages::metadata_request::MetadataRequest;
-use crate::protocol::messages::metadata_response::{
+use tablog::protocol::messages::metadata_request::MetadataRequest;
+use tablog::protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use crate::protocol::messages::produce_request::ProduceRequest;
-use crate::protocol::messages::produce_response::{
+use tablog::protocol::messages::produce_request::ProduceRequest;
+use tablog::protocol::messages::produce_response::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use crate::protocol::{
+use tablog::protocol::{
     ApiKey, ErrorCode, Request, Response, Uuid, decode_request, encode_response,
 };
-use crate::record::{
+use tablog::record::{
     BatchBuilder, BatchFields, BatchHeader, Compression, Record, batches, increment_sequence,
     records, set_base_offset,
 };
@@ -219,7 +219,7 @@ impl FakeCluster {
     }
 
     pub fn committed(&mut self, group: &str, partition: &TopicPartition) -> i64 {
-        use crate::protocol::messages::offset_fetch_request as fetch;
+        use tablog::protocol::messages::offset_fetch_request as fetch;
         let request = Request::OffsetFetch(fetch::OffsetFetchRequest {
             group_id: group.into(),
             topics: Some(vec![fetch::OffsetFetchRequestTopic {
@@ -634,7 +634,7 @@ fn refusal(request: &Request, code: ErrorCode) -> Response {
             ..Default::default()
         }),
         Request::Heartbeat(_) => Response::Heartbeat(
-            crate::protocol::messages::heartbeat_response::HeartbeatResponse {
+            tablog::protocol::messages::heartbeat_response::HeartbeatResponse {
                 error_code,
                 ..Default::default()
             },

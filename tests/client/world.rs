@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use crate::client::{
+use tablog::client::{
     Admin, ClientEffect, ClientEvent, ConnectionId, Consumer, Producer, admin, consumer, producer,
 };
-use crate::now::{Instant, Now, Timestamp};
+use tablog::now::{Instant, Now, Timestamp};
 
 use super::fake_cluster::{FakeCluster, Heard};
 

@@ -1,0 +1,8 @@
+//! Producer, consumer and admin against a scripted cluster, in virtual time. Groups are coordinated
+//! by the real coordinator.
+#![cfg(not(target_family = "wasm"))]
+
+mod fake_cluster;
+mod network;
+mod producer;
+mod world;
