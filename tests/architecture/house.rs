@@ -54,7 +54,7 @@ const ARROWS: [(&str, &str); 15] = [
 
 /// What the tests of a room may use beyond that: a client is tried on the coordinator that it will
 /// meet, not on an imitation.
-const ARROWS_OF_TESTS: [(&str, &str); 1] = [("client", "broker coordinator metadata")];
+const ARROWS_OF_TESTS: [(&str, &str); 1] = [("client", "coordinator")];
 
 /// The crates that reach the browser, or drive futures.
 const BROWSER_CRATES: [&str; 10] = [
