@@ -6,8 +6,7 @@ use crate::protocol::messages::describe_configs_request::{
     DescribeConfigsRequest, DescribeConfigsResource,
 };
 use crate::protocol::messages::describe_configs_response::{
-    DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult,
-    DescribeConfigsSynonym,
+    DescribeConfigsResponse, DescribeConfigsResult,
 };
 use crate::protocol::{ErrorCode, Response};
 
@@ -31,7 +30,9 @@ pub(super) fn handle(broker: &mut Broker, request: DescribeConfigsRequest) -> Pr
                     result.configs = entries
                         .into_iter()
                         .filter(|entry| is_wanted(resource, entry.name))
-                        .map(|entry| shape(entry, &request))
+                        .map(|entry| {
+                            entry.to_result(request.include_synonyms, request.include_documentation)
+                        })
                         .collect();
                 }
                 Err((error, message)) => {
@@ -86,34 +87,5 @@ fn is_wanted(resource: &DescribeConfigsResource, name: &str) -> bool {
     match &resource.configuration_keys {
         None => true,
         Some(keys) => keys.iter().any(|key| key == name),
-    }
-}
-
-fn shape(entry: ConfigEntry, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
-    let synonyms = match request.include_synonyms {
-        false => Vec::new(),
-        true => entry
-            .synonyms
-            .into_iter()
-            .map(|synonym| DescribeConfigsSynonym {
-                name: synonym.name.to_owned(),
-                value: Some(synonym.value),
-                source: synonym.source.code(),
-                ..Default::default()
-            })
-            .collect(),
-    };
-    DescribeConfigsResourceResult {
-        name: entry.name.to_owned(),
-        value: entry.value,
-        read_only: entry.read_only,
-        config_source: entry.source.code(),
-        is_sensitive: false,
-        synonyms,
-        config_type: entry.config_type.code(),
-        documentation: request
-            .include_documentation
-            .then(|| entry.documentation.to_owned()),
-        ..Default::default()
     }
 }

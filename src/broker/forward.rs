@@ -3,11 +3,9 @@
 use super::connections::{RequestContext, RequestToken};
 use super::purgatory::Parked;
 use super::{Broker, Delayed, Phase, Progress};
-use crate::metadata::{CONSUMER_OFFSETS_TOPIC, FollowerEvent};
+use crate::metadata::{CONSUMER_OFFSETS_TOPIC, FollowerEvent, consumer_offsets_topic};
 use crate::now::Now;
-use crate::protocol::messages::create_topics_request::{
-    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-};
+use crate::protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use crate::protocol::{ApiKey, Request};
 use bytes::Bytes;
 
@@ -49,26 +47,15 @@ impl Broker {
 
     fn creatable(&self, name: &str) -> CreatableTopic {
         let configs = &self.config.configs;
-        let mut topic = CreatableTopic {
+        if name == CONSUMER_OFFSETS_TOPIC {
+            return consumer_offsets_topic(configs);
+        }
+        CreatableTopic {
             name: name.to_owned(),
             num_partitions: configs.num_partitions(),
             replication_factor: -1,
             ..Default::default()
-        };
-        if name == CONSUMER_OFFSETS_TOPIC {
-            // `GroupCoordinatorService.groupMetadataTopicConfigs`.
-            topic.num_partitions = configs.offsets_topic_num_partitions();
-            topic.replication_factor = configs.offsets_topic_replication_factor();
-            topic.configs = vec![
-                topic_config("cleanup.policy", "compact".to_owned()),
-                topic_config("compression.type", "producer".to_owned()),
-                topic_config(
-                    "segment.bytes",
-                    configs.offsets_topic_segment_bytes().to_string(),
-                ),
-            ];
         }
-        topic
     }
 
     /// Takes a frame of the controller.
@@ -106,13 +93,5 @@ impl Broker {
                 }
             }
         }
-    }
-}
-
-fn topic_config(name: &str, value: String) -> CreatableTopicConfig {
-    CreatableTopicConfig {
-        name: name.to_owned(),
-        value: Some(value),
-        ..Default::default()
     }
 }

@@ -371,14 +371,15 @@ pub fn find_coordinator(
     context: &RequestContext,
     request: FindCoordinatorRequest,
 ) -> Progress {
-    if request.key_type == KEY_TYPE_GROUP && !broker.has_topic(CONSUMER_OFFSETS_TOPIC) {
-        if broker.create_group_metadata_topic(context.token) {
-            return Progress::Park(Parked {
-                operation: Delayed::AwaitsTopics(Request::FindCoordinator(request)),
-                deadline: None,
-                watches: Default::default(),
-            });
-        }
+    if request.key_type == KEY_TYPE_GROUP
+        && !broker.has_topic(CONSUMER_OFFSETS_TOPIC)
+        && broker.create_group_metadata_topic(context.token)
+    {
+        return Progress::Park(Parked {
+            operation: Delayed::AwaitsTopics(Request::FindCoordinator(request)),
+            deadline: None,
+            watches: Default::default(),
+        });
     }
     let find = |key: &str| {
         let mut found = Coordinator {
