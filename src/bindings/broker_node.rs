@@ -1,0 +1,114 @@
+//! A broker for JavaScript.
+
+use super::error::{self, ErrorObject};
+use super::from_js;
+use super::trace::Tracer;
+use crate::broker::{Broker, BrokerConfig};
+use crate::metadata::ControllerConfig;
+use crate::metadata::configs::BrokerConfigs;
+use crate::protocol::Uuid;
+use crate::runtime::{BrokerHost, HostError, seed};
+use crate::storage::indexed_db::IndexedDbStorage;
+use crate::storage::memory::MemoryStorage;
+use js_sys::Function;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::MessagePort;
+
+/// The only broker of a cluster, and its controller, in this thread.
+#[wasm_bindgen]
+pub struct BrokerNode {
+    host: BrokerHost,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Options {
+    cluster: String,
+    storage: StorageKind,
+    /// By Kafka's names.
+    #[serde(default)]
+    config: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StorageKind {
+    IndexedDb,
+    Memory,
+}
+
+#[wasm_bindgen]
+impl BrokerNode {
+    /// Opens the cluster's storage, fences off whoever had it before, and starts.
+    ///
+    /// `on_stop` is called once, with a sentence, when the broker cannot go on.
+    pub async fn open(options: JsValue, on_stop: Function) -> Result<BrokerNode, JsValue> {
+        let Options {
+            cluster,
+            storage,
+            config: mut values,
+        } = from_js(options)?;
+        values
+            .entry("node.id".to_owned())
+            .or_insert_with(|| "1".to_owned());
+        let configs =
+            BrokerConfigs::new(values).map_err(|error| error::invalid(&error.to_string()))?;
+        let node_id = configs.node_id();
+        let config = BrokerConfig {
+            cluster_id: cluster.clone(),
+            configs: configs.clone(),
+            ..BrokerConfig::default()
+        };
+        let broker = Broker::new(config, Uuid(seed()?))
+            .map_err(|_| error::invalid("the cluster's name is too long"))?;
+        let controller = ControllerConfig {
+            cluster_id: cluster.clone(),
+            broker: configs,
+        };
+        let on_stop = move |reason: String| {
+            // What the worker does about it is its own business, and its errors surface there.
+            let _ = on_stop.call1(&JsValue::NULL, &JsValue::from_str(&reason));
+        };
+        let host = match storage {
+            StorageKind::Memory => {
+                let (own, metadata) = (MemoryStorage::new(), MemoryStorage::new());
+                BrokerHost::open(broker, controller, own, metadata, on_stop).await
+            }
+            StorageKind::IndexedDb => {
+                let own = IndexedDbStorage::new(format!("tablog:{cluster}:broker:{node_id}"));
+                let metadata = IndexedDbStorage::new(format!("tablog:{cluster}:controller"));
+                BrokerHost::open(broker, controller, own, metadata, on_stop).await
+            }
+        };
+        let host = host.map_err(|error: HostError| error::object(&ErrorObject::from(&error)))?;
+        Ok(BrokerNode { host })
+    }
+
+    /// Takes a port as one connection: every message is one frame, `null` is its end.
+    pub fn connect(&self, port: MessagePort) {
+        self.host.connect(port);
+    }
+
+    /// Shows every frame that passes to `watcher`, decoded; null ends it, and what it costs.
+    #[wasm_bindgen(js_name = setTap)]
+    pub fn set_tap(&self, watcher: Option<Function>) {
+        let tracer = Tracer::default();
+        self.host.tap().set(watcher.map(|watcher| {
+            Rc::new(move |tapped: crate::runtime::TapFrame| {
+                if let Some(event) = tracer.trace(&tapped) {
+                    // A watcher's own error is not the broker's.
+                    let _ = watcher.call1(&JsValue::NULL, &event);
+                }
+            }) as Rc<dyn Fn(_)>
+        }));
+    }
+
+    /// Stops. What was acknowledged is stored.
+    pub fn close(&self) {
+        self.host.close();
+    }
+}

@@ -1,0 +1,268 @@
+//! A broker and its controller in this thread, with real clocks, storage and ports.
+
+use super::clock::{Clock, ms_until};
+use super::commits::{Drive, StorageDriver};
+use super::entropy;
+use super::port::{Arrival, Port};
+use super::tap::{Direction, Tap};
+use crate::broker::Broker;
+use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
+use crate::metadata::{Controller, ControllerConfig};
+use crate::storage::{Storage, StorageError};
+use gloo_timers::callback::Timeout;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::rc::Rc;
+use wasm_bindgen::JsValue;
+use web_sys::MessagePort;
+
+/// The connection under which the controller knows this thread's broker.
+const BROKER_CONNECTION: ConnectionId = ConnectionId(0);
+
+/// A running broker. Clones share it.
+#[derive(Clone)]
+pub struct BrokerHost {
+    inner: Rc<Inner>,
+}
+
+/// Why a broker could not be started.
+#[derive(Debug)]
+pub enum HostError {
+    /// A storage could not be opened.
+    Storage(StorageError),
+    /// The platform lacks something.
+    Platform(JsValue),
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HostError::Storage(error) => write!(f, "{error}"),
+            HostError::Platform(error) => write!(f, "the platform refused: {error:?}"),
+        }
+    }
+}
+
+struct Inner {
+    clock: Clock,
+    broker: RefCell<Broker>,
+    controller: RefCell<Controller>,
+    broker_side: Side,
+    controller_side: Side,
+    /// Events that wait for their turn: a machine is never entered while one runs.
+    queue: RefCell<VecDeque<(Node, Event)>>,
+    draining: Cell<bool>,
+    ports: RefCell<BTreeMap<ConnectionId, Port>>,
+    next_connection: Cell<u64>,
+    stopped: Cell<bool>,
+    on_stop: Box<dyn Fn(String)>,
+    tap: Tap,
+}
+
+/// What belongs to one of the two machines.
+#[derive(Default)]
+struct Side {
+    storage: RefCell<Option<Rc<dyn Drive>>>,
+    timer: RefCell<Option<Timeout>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Node {
+    Broker,
+    Controller,
+}
+
+impl BrokerHost {
+    /// Opens both storages, which fences off whoever had them before, and starts the machines.
+    /// `on_stop` is told once if they cannot go on.
+    pub async fn open<S: Storage + 'static>(
+        broker: Broker,
+        controller: ControllerConfig,
+        broker_storage: S,
+        controller_storage: S,
+        on_stop: impl Fn(String) + 'static,
+    ) -> Result<BrokerHost, HostError> {
+        let inner = Rc::new(Inner {
+            clock: Clock::new(),
+            broker: RefCell::new(broker),
+            controller: RefCell::new(Controller::new(controller)),
+            broker_side: Side::default(),
+            controller_side: Side::default(),
+            queue: RefCell::default(),
+            draining: Cell::new(false),
+            ports: RefCell::default(),
+            next_connection: Cell::new(BROKER_CONNECTION.0),
+            stopped: Cell::new(false),
+            on_stop: Box::new(on_stop),
+            tap: Tap::default(),
+        });
+        inner
+            .open_side(Node::Controller, controller_storage)
+            .await?;
+        inner.open_side(Node::Broker, broker_storage).await?;
+        Ok(BrokerHost { inner })
+    }
+
+    /// Takes a port as a new connection of a client.
+    pub fn connect(&self, port: MessagePort) {
+        let inner = &self.inner;
+        let connection = ConnectionId(inner.next_connection.get() + 1);
+        inner.next_connection.set(connection.0);
+        let host = Rc::downgrade(inner);
+        let port = Port::new(port, move |arrival| {
+            let Some(inner) = host.upgrade() else { return };
+            match arrival {
+                Arrival::Frame(frame) => {
+                    inner.tap.show(connection, Direction::Request, &frame);
+                    inner.push(Node::Broker, Event::Request { connection, frame });
+                }
+                Arrival::Closed => {
+                    inner.ports.borrow_mut().remove(&connection);
+                    inner.push(Node::Broker, Event::Closed { connection });
+                }
+            }
+        });
+        inner.ports.borrow_mut().insert(connection, port);
+    }
+
+    /// Where frames that pass can be watched.
+    pub fn tap(&self) -> &Tap {
+        &self.inner.tap
+    }
+
+    /// Stops without a word to the machines, as a crash would: what is acknowledged is durable.
+    pub fn close(&self) {
+        self.inner.stop();
+    }
+}
+
+impl Inner {
+    async fn open_side<S: Storage + 'static>(
+        self: &Rc<Self>,
+        node: Node,
+        storage: S,
+    ) -> Result<(), HostError> {
+        let fence = storage.open().await.map_err(HostError::Storage)?;
+        let seed = entropy::seed().map_err(HostError::Platform)?;
+        let host = Rc::downgrade(self);
+        let driver = StorageDriver::new(storage, fence, move |reply| {
+            if let Some(inner) = host.upgrade() {
+                inner.push(node, Event::Storage(reply));
+            }
+        });
+        *self.side(node).storage.borrow_mut() = Some(driver);
+        self.push(node, Event::Opened { seed });
+        Ok(())
+    }
+
+    fn side(&self, node: Node) -> &Side {
+        match node {
+            Node::Broker => &self.broker_side,
+            Node::Controller => &self.controller_side,
+        }
+    }
+
+    fn push(self: &Rc<Self>, node: Node, event: Event) {
+        self.queue.borrow_mut().push_back((node, event));
+        if self.draining.replace(true) {
+            return;
+        }
+        loop {
+            let next = self.queue.borrow_mut().pop_front();
+            let Some((node, event)) = next else { break };
+            if self.stopped.get() {
+                continue;
+            }
+            let mut effects = Vec::new();
+            let now = self.clock.now();
+            match node {
+                Node::Broker => self.broker.borrow_mut().handle(now, event, &mut effects),
+                Node::Controller => self
+                    .controller
+                    .borrow_mut()
+                    .handle(now, event, &mut effects),
+            }
+            for effect in effects {
+                self.perform(node, effect);
+            }
+        }
+        self.draining.set(false);
+    }
+
+    fn perform(self: &Rc<Self>, node: Node, effect: Effect) {
+        match (node, effect) {
+            (Node::Broker, Effect::Respond { connection, frame }) => {
+                self.tap.show(connection, Direction::Response, &frame);
+                let ports = self.ports.borrow();
+                // A port that refuses a frame has lost its other end, which then reconnects.
+                if ports
+                    .get(&connection)
+                    .is_some_and(|port| port.post(&frame).is_err())
+                {
+                    drop(ports);
+                    self.ports.borrow_mut().remove(&connection);
+                    self.push(Node::Broker, Event::Closed { connection });
+                }
+            }
+            (Node::Broker, Effect::Close { connection }) => {
+                self.ports.borrow_mut().remove(&connection);
+            }
+            (
+                Node::Broker,
+                Effect::Send {
+                    peer: Peer::Controller,
+                    frame,
+                },
+            ) => {
+                let connection = BROKER_CONNECTION;
+                self.push(Node::Controller, Event::Request { connection, frame });
+            }
+            (Node::Controller, Effect::Respond { frame, .. }) => {
+                let peer = Peer::Controller;
+                self.push(Node::Broker, Event::Reply { peer, frame });
+            }
+            (Node::Controller, Effect::Close { .. }) => {
+                self.push(
+                    Node::Broker,
+                    Event::PeerLost {
+                        peer: Peer::Controller,
+                    },
+                );
+            }
+            (_, Effect::Send { peer, .. }) => self.push(node, Event::PeerLost { peer }),
+            (_, Effect::Storage(request)) => {
+                let storage = self.side(node).storage.borrow().clone();
+                if let Some(storage) = storage {
+                    storage.request(request);
+                }
+            }
+            (_, Effect::WakeAt(instant)) => {
+                let host = Rc::downgrade(self);
+                let timer = Timeout::new(ms_until(self.clock.now(), instant), move || {
+                    if let Some(inner) = host.upgrade() {
+                        inner.push(node, Event::Woken);
+                    }
+                });
+                *self.side(node).timer.borrow_mut() = Some(timer);
+            }
+            (_, Effect::Stop { reason }) => {
+                if !self.stopped.get() {
+                    self.stop();
+                    (self.on_stop)(reason);
+                }
+            }
+        }
+    }
+
+    fn stop(&self) {
+        self.stopped.set(true);
+        self.ports.borrow_mut().clear();
+        for side in [&self.broker_side, &self.controller_side] {
+            side.timer.borrow_mut().take();
+            if let Some(storage) = side.storage.borrow_mut().take() {
+                storage.close();
+            }
+        }
+    }
+}
