@@ -2,6 +2,7 @@
 //! by the real coordinator.
 #![cfg(not(target_family = "wasm"))]
 
+mod consumer;
 mod fake_cluster;
 mod network;
 mod producer;

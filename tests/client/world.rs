@@ -118,6 +118,21 @@ impl<C: Client> AnyEdge for Edge<C> {
     }
 }
 
+/// What stands in the place of a client that hangs.
+struct Hung;
+
+impl AnyEdge for Hung {
+    fn event(&mut self, _: Now, _: ClientEvent<()>) {}
+
+    fn take_wires(&mut self) -> Vec<Wire> {
+        Vec::new()
+    }
+
+    fn timer(&self) -> Option<Instant> {
+        None
+    }
+}
+
 pub type Handle<C> = Rc<RefCell<Edge<C>>>;
 
 pub struct World {
@@ -246,7 +261,15 @@ impl World {
             .extend(sockets.into_iter().map(Heard::Closed));
     }
 
-    /// A client is gone without a word: nothing reaches it any more.
+    /// A client hangs: nothing reaches it and its timer does not fire, but its connections stay.
+    pub fn detach<C: Client + 'static>(&mut self, edge: &Handle<C>) {
+        let edge: Rc<RefCell<dyn AnyEdge>> = edge.clone();
+        if let Some(place) = self.edges.iter_mut().find(|other| Rc::ptr_eq(other, &edge)) {
+            *place = Rc::new(RefCell::new(Hung));
+        }
+    }
+
+    /// Time goes by in which nobody runs.
     pub fn freeze(&mut self, ms: u64) {
         self.now.monotonic = self.now.monotonic + ms;
         self.now.wall.0 += ms as i64;
