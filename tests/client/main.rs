@@ -2,6 +2,7 @@
 //! by the real coordinator.
 #![cfg(not(target_family = "wasm"))]
 
+mod admin;
 mod consumer;
 mod fake_cluster;
 mod network;
