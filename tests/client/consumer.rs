@@ -1,21 +1,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tablog::client::consumer::{
-    Assignor, AutoCommit, ConsumerCommand, ConsumerConfig, ConsumerEvent, ConsumerOutput,
-    FetchedBatch, IsolationLevel, OffsetReset, OffsetToCommit, Subscription,
+    AutoCommit, ConsumerCommand, ConsumerConfig, ConsumerEvent, ConsumerOutput, FetchedBatch,
+    IsolationLevel, OffsetReset, OffsetToCommit, Subscription,
 };
 use tablog::client::{CommandId, Consumer, ErrorKind, KafkaError, TopicPartition};
 use tablog::protocol::messages::fetch_response::AbortedTransaction;
-use tablog::protocol::{ApiKey, ErrorCode};
 use tablog::record::{
     BatchBuilder, BatchFields, Compression, EndTransactionMarker, TransactionResult,
 };
 
-use super::fake_cluster::Fault;
 use super::producer::client_config;
 use super::world::{Handle, World};
 
-fn config() -> ConsumerConfig {
+pub fn config() -> ConsumerConfig {
     ConsumerConfig {
         client: client_config(),
         group_id: "g".into(),
@@ -24,13 +22,13 @@ fn config() -> ConsumerConfig {
     }
 }
 
-fn world(partitions: i32) -> World {
+pub fn world(partitions: i32) -> World {
     let mut world = World::new(2);
     world.cluster.create("t", partitions);
     world
 }
 
-fn subscribe(topics: &[&str]) -> ConsumerCommand {
+pub fn subscribe(topics: &[&str]) -> ConsumerCommand {
     let topics = topics.iter().map(|topic| Subscription {
         topic: topic.to_string(),
         offset_reset: None,
@@ -41,13 +39,13 @@ fn subscribe(topics: &[&str]) -> ConsumerCommand {
     }
 }
 
-fn member(world: &mut World, config: ConsumerConfig) -> Handle<Consumer> {
+pub fn member(world: &mut World, config: ConsumerConfig) -> Handle<Consumer> {
     let consumer = world.add(Consumer::new(config, 1));
     world.command(&consumer, subscribe(&["t"]));
     consumer
 }
 
-fn poll(
+pub fn poll(
     world: &mut World,
     consumer: &Handle<Consumer>,
 ) -> Result<Option<FetchedBatch>, KafkaError> {
@@ -75,11 +73,11 @@ fn poll_at_most(
     })
 }
 
-fn batch(world: &mut World, consumer: &Handle<Consumer>) -> FetchedBatch {
+pub fn batch(world: &mut World, consumer: &Handle<Consumer>) -> FetchedBatch {
     poll(world, consumer).unwrap().unwrap()
 }
 
-fn values(batch: &FetchedBatch) -> Vec<String> {
+pub fn values(batch: &FetchedBatch) -> Vec<String> {
     let values = batch
         .records
         .iter()
@@ -89,7 +87,7 @@ fn values(batch: &FetchedBatch) -> Vec<String> {
         .collect()
 }
 
-fn processed(world: &mut World, consumer: &Handle<Consumer>, batch: &FetchedBatch) {
+pub fn processed(world: &mut World, consumer: &Handle<Consumer>, batch: &FetchedBatch) {
     let command = ConsumerCommand::Processed {
         partition: batch.partition.clone(),
         fence: batch.fence,
@@ -98,7 +96,7 @@ fn processed(world: &mut World, consumer: &Handle<Consumer>, batch: &FetchedBatc
     world.command(consumer, command);
 }
 
-fn done(world: &mut World, consumer: &Handle<Consumer>, wanted: u64) -> Result<(), KafkaError> {
+pub fn done(world: &mut World, consumer: &Handle<Consumer>, wanted: u64) -> Result<(), KafkaError> {
     world.wait(consumer, |output| match output {
         ConsumerOutput::Done { id, result } if id.0 == wanted => Some(result.clone()),
         _ => None,
@@ -106,7 +104,7 @@ fn done(world: &mut World, consumer: &Handle<Consumer>, wanted: u64) -> Result<(
 }
 
 /// Takes the events that have happened.
-fn events(consumer: &Handle<Consumer>) -> Vec<ConsumerEvent> {
+pub fn events(consumer: &Handle<Consumer>) -> Vec<ConsumerEvent> {
     let outputs = consumer.borrow_mut().outputs.drain(..).collect::<Vec<_>>();
     let events = outputs.into_iter().filter_map(|output| match output {
         ConsumerOutput::Event(event) => Some(event),
@@ -115,7 +113,7 @@ fn events(consumer: &Handle<Consumer>) -> Vec<ConsumerEvent> {
     events.collect()
 }
 
-fn joined(world: &mut World, consumer: &Handle<Consumer>) -> BTreeMap<String, Vec<i32>> {
+pub fn joined(world: &mut World, consumer: &Handle<Consumer>) -> BTreeMap<String, Vec<i32>> {
     world.wait(consumer, |output| match output {
         ConsumerOutput::Event(ConsumerEvent::GroupJoin {
             member_assignment, ..
@@ -124,7 +122,7 @@ fn joined(world: &mut World, consumer: &Handle<Consumer>) -> BTreeMap<String, Ve
     })
 }
 
-fn t(partition: i32) -> TopicPartition {
+pub fn t(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)
 }
 
@@ -505,9 +503,8 @@ fn a_moved_leader_and_a_broker_that_is_away_are_survived() {
     world.cluster.append("t", 0, &["c"]);
     assert_eq!(values(&batch(&mut world, &consumer)), ["c"]);
 }
-
 /// Reads with all members in turn until every value has been seen, and tells who saw what.
-fn read_all(world: &mut World, members: &[Handle<Consumer>], count: usize) -> Vec<Vec<String>> {
+pub fn read_all(world: &mut World, members: &[Handle<Consumer>], count: usize) -> Vec<Vec<String>> {
     let mut seen = vec![Vec::new(); members.len()];
     for (index, consumer) in members.iter().enumerate() {
         world.command(
@@ -537,260 +534,6 @@ fn read_all(world: &mut World, members: &[Handle<Consumer>], count: usize) -> Ve
     }
     panic!("{seen:?}");
 }
-
-#[test]
-fn a_group_divides_the_partitions_and_each_record_is_read_once() {
-    for assignor in Assignor::ALL {
-        let mut world = world(4);
-        for n in 0..40 {
-            world.cluster.append("t", n % 4, &[&n.to_string()]);
-        }
-        let config = ConsumerConfig {
-            assignors: vec![assignor],
-            ..config()
-        };
-        let members = [(); 2].map(|()| member(&mut world, config.clone()));
-        let seen = read_all(&mut world, &members, 40);
-        world.run_for(1_000);
-        let mut all: Vec<i32> = seen
-            .iter()
-            .flatten()
-            .map(|value| value.parse().unwrap())
-            .collect();
-        all.sort();
-        assert_eq!(all, (0..40).collect::<Vec<_>>(), "{assignor:?}");
-        for partition in 0..4 {
-            assert_eq!(world.cluster.committed("g", &t(partition)), 10);
-        }
-    }
-}
-
-#[test]
-fn a_second_member_takes_half_after_the_first_has_finished_its_batch() {
-    let mut world = world(2);
-    world.cluster.append("t", 0, &["a"]);
-    let first = member(&mut world, config());
-    let held = batch(&mut world, &first);
-    events(&first);
-    let second = member(&mut world, config());
-    world.run_for(10_000);
-    let rebalancing = events(&first);
-    assert!(
-        rebalancing.iter().any(
-            |event| matches!(event, ConsumerEvent::Rebalancing { revoking, .. }
-            if revoking == &[t(0), t(1)])
-        ),
-        "{rebalancing:?}"
-    );
-    assert!(
-        events(&second)
-            .iter()
-            .all(|event| !matches!(event, ConsumerEvent::GroupJoin { .. }))
-    );
-    processed(&mut world, &first, &held);
-    let (one, other) = (joined(&mut world, &first), joined(&mut world, &second));
-    assert_eq!(one["t"].len() + other["t"].len(), 2);
-    assert_eq!(
-        world.cluster.committed("g", &t(0)),
-        1,
-        "committed before it was given up"
-    );
-    // What is said about the old assignment counts no more.
-    let stale = FetchedBatch {
-        next_offset: 0,
-        ..held
-    };
-    processed(&mut world, &first, &stale);
-    world.run_for(1_000);
-    assert_eq!(world.cluster.committed("g", &t(0)), 1);
-}
-
-#[test]
-fn a_member_that_does_not_finish_is_not_waited_for_beyond_the_rebalance_timeout() {
-    let mut world = world(2);
-    world.cluster.append("t", 0, &["a"]);
-    let first = member(&mut world, config());
-    let _held = batch(&mut world, &first);
-    let second = member(&mut world, config());
-    let began = world.now.monotonic;
-    joined(&mut world, &second);
-    let ms = world.now.monotonic.ms_since(began);
-    assert!((30_000..=60_000).contains(&ms), "{ms}");
-    assert_eq!(
-        joined(&mut world, &first)["t"].len(),
-        1,
-        "it is still a member"
-    );
-    assert_eq!(
-        world.cluster.committed("g", &t(0)),
-        0,
-        "what was not processed is read again"
-    );
-}
-
-#[test]
-fn cooperative_members_keep_reading_what_they_keep() {
-    let mut world = world(4);
-    for partition in 0..4 {
-        world.cluster.append("t", partition, &["first"]);
-    }
-    let config = ConsumerConfig {
-        assignors: vec![Assignor::CooperativeSticky],
-        ..config()
-    };
-    let first = member(&mut world, config.clone());
-    read_all(&mut world, std::slice::from_ref(&first), 4);
-    events(&first);
-    let second = member(&mut world, config);
-    world.run_for(20_000);
-    let revoked: Vec<_> = events(&first)
-        .into_iter()
-        .filter_map(|event| match event {
-            ConsumerEvent::Revoked { partitions } => Some(partitions),
-            ConsumerEvent::Lost { .. } => panic!("nothing is lost"),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(revoked.len(), 1);
-    assert_eq!(revoked[0].len(), 2, "only what moves");
-    let assigned: Vec<_> = events(&second)
-        .into_iter()
-        .filter_map(|event| match event {
-            ConsumerEvent::Assigned { partitions } => Some(partitions),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    assert_eq!(assigned, revoked[0]);
-    for partition in 0..4 {
-        world.cluster.append("t", partition, &["second"]);
-    }
-    let seen = read_all(&mut world, &[first, second], 4);
-    assert_eq!(seen.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
-}
-
-#[test]
-fn a_member_that_vanishes_is_replaced_after_its_session() {
-    let mut world = world(2);
-    let first = member(&mut world, config());
-    let second = member(&mut world, config());
-    world.run_for(20_000);
-    // Its worker hangs: nothing it hears wakes it.
-    world.detach(&first);
-    world.run_for(60_000);
-    let last = events(&second)
-        .into_iter()
-        .rev()
-        .find_map(|event| match event {
-            ConsumerEvent::GroupJoin {
-                member_assignment, ..
-            } => Some(member_assignment),
-            _ => None,
-        });
-    assert_eq!(last.unwrap()["t"], [0, 1]);
-}
-
-#[test]
-fn a_member_that_was_thrown_out_loses_its_partitions_and_comes_back() {
-    let mut world = world(1);
-    world.cluster.append("t", 0, &["a"]);
-    let consumer = member(&mut world, config());
-    let held = batch(&mut world, &consumer);
-    for code in [ErrorCode::UnknownMemberId, ErrorCode::IllegalGeneration] {
-        events(&consumer);
-        world
-            .cluster
-            .faults
-            .push_back(Fault::Error(ApiKey::Heartbeat, code));
-        world.run_for(10_000);
-        let happened = events(&consumer);
-        assert!(
-            happened.contains(&ConsumerEvent::Lost {
-                partitions: vec![t(0)]
-            }),
-            "{code:?}"
-        );
-        let back = happened
-            .iter()
-            .any(|event| matches!(event, ConsumerEvent::GroupJoin { .. }));
-        assert!(
-            back || !joined(&mut world, &consumer).is_empty(),
-            "{code:?}"
-        );
-    }
-    processed(&mut world, &consumer, &held);
-    world.settle();
-    assert_ne!(world.cluster.committed("g", &t(0)), 1, "the batch is stale");
-    assert_eq!(values(&batch(&mut world, &consumer)), ["a"]);
-}
-
-#[test]
-fn new_partitions_are_assigned_when_metadata_tell_of_them() {
-    let mut world = world(1);
-    let consumer = member(&mut world, config());
-    assert_eq!(joined(&mut world, &consumer)["t"], [0]);
-    world.cluster.create("t", 3);
-    assert_eq!(joined(&mut world, &consumer)["t"], [0, 1, 2]);
-}
-
-#[test]
-fn a_changed_subscription_joins_again() {
-    let mut world = world(1);
-    world.cluster.create("u", 2);
-    let consumer = member(&mut world, config());
-    joined(&mut world, &consumer);
-    world.command(&consumer, subscribe(&["t", "u"]));
-    let assignment = joined(&mut world, &consumer);
-    assert_eq!(assignment.keys().collect::<Vec<_>>(), ["t", "u"]);
-    world.command(&consumer, subscribe(&["u"]));
-    assert_eq!(
-        joined(&mut world, &consumer).keys().collect::<Vec<_>>(),
-        ["u"]
-    );
-}
-
-#[test]
-fn leaving_hands_over_at_once_and_subscribing_again_comes_back() {
-    let mut world = world(2);
-    let first = member(&mut world, config());
-    let second = member(&mut world, config());
-    world.run_for(20_000);
-    events(&second);
-    let began = world.now.monotonic;
-    world.command(&first, ConsumerCommand::Unsubscribe { id: CommandId(8) });
-    done(&mut world, &first, 8).unwrap();
-    assert_eq!(joined(&mut world, &second)["t"], [0, 1]);
-    let ms = world.now.monotonic.ms_since(began);
-    assert!(
-        ms <= 4_000,
-        "with the next heartbeat, not after the session: {ms}"
-    );
-    world.command(&first, ConsumerCommand::Unsubscribe { id: CommandId(9) });
-    world.command(&first, subscribe(&["t"]));
-    done(&mut world, &first, 9).unwrap();
-    assert_eq!(joined(&mut world, &first)["t"].len(), 1);
-}
-
-#[test]
-fn a_group_that_cannot_be_joined_is_a_crash_with_its_reason() {
-    let mut world = world(1);
-    let first = member(&mut world, config());
-    joined(&mut world, &first);
-    let other = ConsumerConfig {
-        assignors: vec![Assignor::Range],
-        ..config()
-    };
-    let second = member(&mut world, other);
-    let error = poll(&mut world, &second).unwrap_err();
-    assert_eq!(error.code, ErrorCode::InconsistentGroupProtocol);
-    assert_eq!(error.group.as_deref(), Some("g"));
-    assert!(!error.retriable);
-    // It may try again with another subscription.
-    world.command(&second, ConsumerCommand::Close { id: CommandId(1) });
-    done(&mut world, &second, 1).unwrap();
-    assert_eq!(poll(&mut world, &second), Ok(None));
-}
-
 #[test]
 fn partitions_assigned_by_hand_need_no_group() {
     let mut world = world(2);

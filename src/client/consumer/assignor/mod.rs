@@ -128,7 +128,6 @@ pub(in crate::client) fn encode_subscription(member: &Member) -> Result<Bytes, E
             |(topic, partitions)| consumer_protocol_subscription::TopicPartition {
                 topic,
                 partitions,
-                ..Default::default()
             },
         );
     let subscription = ConsumerProtocolSubscription {
@@ -170,7 +169,6 @@ pub(in crate::client) fn encode_assignment(
             |(topic, partitions)| consumer_protocol_assignment::TopicPartition {
                 topic,
                 partitions,
-                ..Default::default()
             },
         );
     let assignment = ConsumerProtocolAssignment {
