@@ -33,7 +33,7 @@ pub const BACKGROUND_RETRY_MS: u64 = 5_000;
 /// The commit in flight.
 #[derive(Debug)]
 pub(super) struct Commit {
-    ticket: Ticket,
+    pub ticket: Ticket,
     logs: BTreeMap<PartitionId, LogCommit>,
     removed: Vec<PartitionId>,
     /// The journal row that it writes: key and size.
@@ -74,6 +74,18 @@ impl LogCommit {
     }
 }
 
+impl Commit {
+    /// Whether it is a journal row and nothing else.
+    pub fn appends_only(&self) -> bool {
+        self.row.is_some() && self.logs.values().all(|log| log.snapshot.is_none())
+    }
+
+    /// The durable end of a log when this is committed.
+    fn end_of(&self, id: PartitionId) -> Option<i64> {
+        self.logs.get(&id).map(|log| log.end)
+    }
+}
+
 impl LogManager {
     /// Starts the next commit, if there is something to commit.
     pub(super) fn start_commit(&mut self, now: Now) -> Option<StorageRequest> {
@@ -94,7 +106,7 @@ impl LogManager {
             rewrites: false,
         };
         // What frees room goes alone: under a full quota it must not fail with what needs room.
-        if self.background_from.is_none() {
+        if self.background_from.is_none() && self.held.is_none() {
             self.add_removals(&mut commit, &mut batch);
             self.add_heads(&mut commit, &mut batch);
             self.add_rewrite(&mut commit, &mut batch);
@@ -189,15 +201,23 @@ impl LogManager {
     }
 
     fn add_batches(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
-        let moved = self.choose_moves();
+        let moved = match self.held {
+            Some(_) => BTreeSet::new(),
+            None => self.choose_moves(),
+        };
         let dirty = std::mem::take(&mut self.dirty);
-        let seq = self.journal.next_seq;
+        let seq = self.journal.next_seq + u64::from(self.held.is_some());
         let mut parts = Vec::new();
         for id in dirty.union(&moved) {
             let Some(log) = self.logs.get_mut(id) else {
                 continue;
             };
-            commit.appended_bytes += log.uncommitted().map(|it| it.bytes.len()).sum::<usize>();
+            let held = self.held.as_ref();
+            let start_offset = held
+                .and_then(|held| held.commit.end_of(*id))
+                .unwrap_or(log.durable_end);
+            let appended = log.tail_from(start_offset);
+            commit.appended_bytes += appended.map(|it| it.bytes.len()).sum::<usize>();
             if log.config.flush_messages == 1 && dirty.contains(id) {
                 batch.durability = Durability::Strict;
             }
@@ -226,8 +246,11 @@ impl LogManager {
             } else {
                 parts.push(JournalPart {
                     id: *id,
-                    start_offset: log.durable_end,
-                    batches: log.uncommitted().map(|it| it.bytes.clone()).collect(),
+                    start_offset,
+                    batches: log
+                        .tail_from(start_offset)
+                        .map(|it| it.bytes.clone())
+                        .collect(),
                 });
                 log_commit.journaled = true;
                 if !log.stored {
@@ -257,17 +280,17 @@ impl LogManager {
 
     /// The logs whose whole tails go into segments with this commit.
     fn choose_moves(&mut self) -> BTreeSet<PartitionId> {
-        let mut moved: BTreeSet<PartitionId> = self
-            .dirty
-            .iter()
-            .filter(|id| {
-                self.logs
-                    .get(id)
-                    .is_some_and(|log| log.tail_bytes >= DIRECT_BYTES_MIN)
-            })
-            .copied()
+        let background = self.background_from.is_none();
+        let is_large = |log: &Log| match background {
+            true => log.tail_bytes >= DIRECT_BYTES_MIN,
+            // The tail stays where it is: writing it again may be what fails.
+            false => log.uncommitted_bytes() >= DIRECT_BYTES_MIN,
+        };
+        let dirty = self.dirty.iter().copied();
+        let mut moved: BTreeSet<PartitionId> = dirty
+            .filter(|id| self.logs.get(id).is_some_and(is_large))
             .collect();
-        if self.background_from.is_none() {
+        if background {
             let wanted = self.maintenance.take_moves();
             for id in &wanted {
                 self.maintenance.want_retention(*id);
@@ -290,7 +313,8 @@ impl LogManager {
         result: Result<(), StorageError>,
         events: &mut Vec<LogEvent>,
     ) {
-        let Some(commit) = self.commit.take_if(|commit| commit.ticket == ticket) else {
+        let in_flight = self.commit.take_if(|commit| commit.ticket == ticket);
+        let Some(commit) = in_flight.or_else(|| self.take_held(ticket)) else {
             return;
         };
         match result {
@@ -378,6 +402,7 @@ impl LogManager {
         events: &mut Vec<LogEvent>,
     ) {
         self.background_from = Some(now.monotonic + BACKGROUND_RETRY_MS);
+        self.held = None;
         self.removals.extend(commit.removed);
         for id in commit.logs.keys() {
             if let Some(log) = self.logs.get_mut(id) {

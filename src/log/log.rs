@@ -225,10 +225,16 @@ impl Log {
     }
 
     /// Bytes that no commit has made durable.
-    pub fn uncommitted(&self) -> impl Iterator<Item = &TailBatch> {
+    pub fn uncommitted_bytes(&self) -> usize {
+        let uncommitted = self.tail_from(self.durable_end);
+        uncommitted.map(|batch| batch.bytes.len()).sum()
+    }
+
+    /// The batches of the tail from `offset` on.
+    pub fn tail_from(&self, offset: i64) -> impl Iterator<Item = &TailBatch> {
         let first = self
             .tail
-            .partition_point(|batch| batch.header.last_offset() < self.durable_end);
+            .partition_point(|batch| batch.header.last_offset() < offset);
         self.tail.range(first..)
     }
 

@@ -150,6 +150,9 @@ impl LogManager {
 
     pub(super) fn next_maintenance(&self) -> Instant {
         let mut next = self.maintenance.retention_at;
+        if let Some(held_until) = self.held_until() {
+            next = next.min(held_until);
+        }
         if self.logs.values().any(|log| log.config.cleanup_compact) {
             next = next.min(self.maintenance.clean_at);
         }

@@ -8,8 +8,10 @@ use super::log::Log;
 use super::maintenance::Maintenance;
 use super::opening::Opening;
 use super::producer_state::AbortedTransaction;
+use super::swapped::Held;
 use super::{AppendError, LogConfig, LogError, PartitionId, UNDEFINED_EPOCH, UNDEFINED_OFFSET};
 use crate::now::{Instant, Now};
+use crate::planted::{self, PlantedBug};
 use crate::storage::{StorageError, StorageReply, StorageRequest};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +34,8 @@ pub struct LogManager {
     pub(super) journal: Journal,
     pub(super) cache: ChunkCache,
     pub(super) commit: Option<Commit>,
+    /// Always `None` without a planted bug.
+    pub(super) held: Option<Held>,
     pub(super) loads: Loads,
     pub(super) uncommitted_bytes: usize,
     pub(super) maintenance: Maintenance,
@@ -176,7 +180,7 @@ impl LogManager {
         self.dirty_heads.remove(&id);
         self.cache.remove_partition(id);
         self.maintenance.forget(id);
-        self.uncommitted_bytes -= log.uncommitted().map(|it| it.bytes.len()).sum::<usize>();
+        self.uncommitted_bytes -= log.uncommitted_bytes();
         self.removals.insert(id);
     }
 
@@ -313,7 +317,11 @@ impl LogManager {
     pub fn take_requests(&mut self, now: Now) -> Vec<StorageRequest> {
         let mut requests = self.loads.take_requests();
         if matches!(self.state, State::Open) && self.commit.is_none() {
-            requests.extend(self.start_commit(now));
+            if planted::active(PlantedBug::CommitOrderSwapped) {
+                requests.extend(self.start_swapped(now));
+            } else {
+                requests.extend(self.start_commit(now));
+            }
         }
         requests
     }

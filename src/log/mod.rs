@@ -33,6 +33,7 @@ mod producer_state;
 mod read;
 mod retention;
 mod segment;
+mod swapped;
 mod validate;
 
 #[cfg(test)]

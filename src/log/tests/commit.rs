@@ -177,3 +177,30 @@ fn a_removed_log_leaves_nothing_but_the_journals_rows() {
     let mut node = node.crash(&LogConfig::default());
     assert_eq!(node.values(p0()), [5]);
 }
+
+/// A tail of 300 KiB in the journal, as a move would write it again.
+#[test]
+fn a_small_append_passes_where_a_move_does_not() {
+    let mut node = Node::new();
+    for value in 0..5 {
+        let bytes = batch_of(START_MS, &[value], 60 << 10, Default::default());
+        node.append(p0(), bytes).unwrap();
+        if value < 4 {
+            node.settle();
+        }
+    }
+    // The fifth batch makes the tail large enough for its segment.
+    node.step(Outcome::Quota);
+    node.settle();
+    assert_eq!(node.logs.durable_end(p0()), Some(4));
+    node.produce(p0(), &[5]);
+    let bytes = batch_of(START_MS, &[6], 60 << 10, Default::default());
+    node.append(p0(), bytes).unwrap();
+    node.settle();
+    assert_eq!(node.rows(Store::Segment), 0);
+    node.advance(5_000);
+    node.produce(p0(), &[7]);
+    node.settle();
+    assert_eq!(node.rows(Store::Segment), 1);
+    assert_eq!(node.values(p0()), [0, 1, 2, 3, 5, 6, 7]);
+}

@@ -5,6 +5,9 @@ mod commit;
 mod compaction;
 mod lookup;
 mod opening;
+#[cfg(feature = "planted")]
+mod planted;
+mod random;
 mod read;
 mod retention;
 mod transaction;
