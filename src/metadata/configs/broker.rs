@@ -100,7 +100,7 @@ pub const BROKER_CONFIGS: &[ConfigDefinition] = &[
     config(
         "group.initial.rebalance.delay.ms",
         Int,
-        "3000",
+        "0",
         Any,
         "How long the first rebalance of an empty group waits for more members.",
     ),
