@@ -1,6 +1,6 @@
 //! Asks about the cluster and changes it.
 //!
-//! Every operation is a row of [`Step`]s: calls to whoever must be asked, then a function of the
+//! Every operation is a row of steps: calls to whoever must be asked, then a function of the
 //! answers that gives the next step. What fails in a way that may pass is begun again from its
 //! first step, after KafkaJS's delays.
 
