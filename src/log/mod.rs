@@ -3,11 +3,11 @@
 //! A [`LogManager`] holds all logs of a node. Appended batches stand in the tail of their log, in
 //! memory, until a commit has made them durable; all that is appended while a commit is in flight
 //! joins the next. A commit writes one row to the journal; larger shares, and old rows later, go
-//! into segments, as chunks of many batches ([`segment`]). Nothing above the durable end is shown.
+//! into segments, as chunks of many batches (`segment`). Nothing above the durable end is shown.
 //!
-//! Producer state, leader epochs and aborted transactions follow from the batches ([`derived`]).
+//! Producer state, leader epochs and aborted transactions follow from the batches (`derived`).
 //! Opening reads a head and a snapshot for each partition, and the journal, whatever the logs'
-//! sizes. [`maintenance`] deletes and compacts what may go.
+//! sizes. `maintenance` deletes and compacts what may go.
 
 mod chunk;
 mod cleaner;

@@ -127,8 +127,7 @@ impl Node {
         }
     }
 
-    /// Performs, of what is ready, the request of this place, without delivering the reply, and
-    /// dies.
+    /// Performs the first request that is ready, and dies before its reply is delivered.
     pub fn perform_and_crash(mut self, config: &LogConfig) -> Node {
         self.submit();
         if let Some(ticket) = self.storage.ready().first() {
