@@ -402,6 +402,7 @@ fn a_partition_that_does_not_exist_is_an_error_and_nothing_of_the_send_is_stored
         (error.topic.as_deref(), error.partition),
         (Some("t"), Some(9))
     );
+    assert!(error.is_virtual() && !error.retriable);
     assert_eq!(world.cluster.values("t", 0), Vec::<String>::new());
     // One that has been added since is found.
     world.cluster.create("t", 10);

@@ -389,13 +389,11 @@ impl Producer {
                 .find(|&asked| known.iter().all(|partition| partition.partition != asked));
             if let Some(partition) = missing {
                 if send.wait.refreshed {
-                    let error = KafkaError::protocol(ErrorCode::UnknownTopicOrPartition);
+                    let text = format!("the topic has {} partitions", known.len());
+                    let error = KafkaError::raised(ErrorKind::InvalidArgument, text);
+                    let code = ErrorCode::UnknownTopicOrPartition;
                     let partition = TopicPartition::new(topic, partition);
-                    return Err(KafkaError {
-                        retriable: false,
-                        ..error
-                    }
-                    .of_partition(&partition));
+                    return Err(KafkaError { code, ..error }.of_partition(&partition));
                 }
                 // It may have been added since.
                 self.cluster.request_refresh();
