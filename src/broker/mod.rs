@@ -188,6 +188,9 @@ impl Machine for Broker {
         for event in log_events {
             self.log_event(now, event);
         }
+        // A request may have set a deadline that has come already, such as that of a first
+        // rebalance without delay.
+        self.shards.expire(now, &mut self.logs);
         while self.deliver_group_replies() {}
         self.collect(now, effects);
     }
@@ -212,7 +215,6 @@ impl Broker {
         }
         if let Phase::Running = self.phase {
             self.logs.tick(now);
-            self.shards.expire(now, &mut self.logs);
         }
         self.metadata.tick(now);
     }

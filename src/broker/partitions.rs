@@ -3,12 +3,12 @@
 use super::purgatory::Watch;
 use super::{Broker, Phase, Wake};
 use crate::log::{LogConfig, PartitionId};
-use crate::metadata::{CONSUMER_OFFSETS_TOPIC, Change, configs};
+use crate::metadata::{CONSUMER_OFFSETS_TOPIC, Change, PartitionImage, configs};
 use crate::now::Now;
 use crate::protocol::{ErrorCode, Uuid};
 use crate::replica::Partition;
 use crate::storage::StorageError;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Broker {
     /// The partition of this name, if this broker leads it.
@@ -62,6 +62,14 @@ impl Broker {
             .image()
             .topic_by_id(id.topic_id)
             .is_some_and(|topic| topic.partitions.contains_key(&id.partition))
+    }
+
+    /// The id of a topic that exists.
+    pub(super) fn topic_id(&self, topic: &str) -> Option<Uuid> {
+        self.metadata
+            .image()
+            .topic(topic)
+            .map(|topic| topic.topic_id)
     }
 
     /// Whether a partition exists, led by whomever.
@@ -125,7 +133,7 @@ impl Broker {
         let image = self.metadata.image();
         let node_id = self.node_id();
         let mut hosted = BTreeSet::new();
-        let mut led = Vec::new();
+        let mut led = BTreeMap::new();
         for topic in image.topics() {
             for (index, partition) in &topic.partitions {
                 let id = PartitionId {
@@ -138,46 +146,47 @@ impl Broker {
                 }
                 if partition.leader == node_id {
                     let is_coordinator = topic.name == CONSUMER_OFFSETS_TOPIC;
-                    led.push((id, partition.clone(), is_coordinator));
+                    led.insert(id, (partition.clone(), is_coordinator));
                 }
             }
         }
-        let lost: Vec<_> = self
-            .partitions
-            .keys()
-            .filter(|id| !led.iter().any(|(led, ..)| led == *id))
-            .copied()
-            .collect();
         for id in self.logs.stored() {
             if !hosted.contains(&id) {
                 self.logs.remove(id);
             }
         }
-        for (id, state, is_coordinator) in led {
-            let durable_end = self.logs.durable_end(id).unwrap_or(0);
-            let partition = self
-                .partitions
-                .entry(id)
-                .or_insert_with(|| Partition::new(node_id, durable_end));
-            partition.update(&state);
-            partition.update_durable_end(node_id, durable_end);
-            let shard_epoch = self.shards.leader_epoch(id.partition);
-            if is_coordinator && shard_epoch.is_none() {
-                let high_watermark = partition.high_watermark();
-                let leader_epoch = state.leader_epoch;
-                self.shards
-                    .start(now, &mut self.logs, id, leader_epoch, high_watermark);
-            } else if is_coordinator {
-                self.shards
-                    .set_leader_epoch(id.partition, state.leader_epoch);
-            }
-        }
-        for id in lost {
+        let known: Vec<_> = self.partitions.keys().copied().collect();
+        for id in known.into_iter().filter(|id| !led.contains_key(id)) {
             self.partitions.remove(&id);
             if self.shards.id(id.partition) == Some(id) {
                 self.shards.stop(id.partition);
             }
             self.retry_watchers(now, Watch::Partition(id));
+        }
+        for (id, (state, is_coordinator)) in led {
+            self.lead(now, id, &state, is_coordinator);
+        }
+    }
+
+    /// Leads a partition, newly or under a new leader epoch.
+    fn lead(&mut self, now: Now, id: PartitionId, state: &PartitionImage, is_coordinator: bool) {
+        let node_id = self.node_id();
+        let durable_end = self.logs.durable_end(id).unwrap_or(0);
+        let partition = self
+            .partitions
+            .entry(id)
+            .or_insert_with(|| Partition::new(node_id, durable_end));
+        partition.update(state);
+        // A new leader epoch forgets what was known of any replica, this one too.
+        partition.update_durable_end(node_id, durable_end);
+        let high_watermark = partition.high_watermark();
+        if is_coordinator && self.shards.id(id.partition) != Some(id) {
+            let epoch = state.leader_epoch;
+            self.shards
+                .start(now, &mut self.logs, id, epoch, high_watermark);
+        } else if is_coordinator {
+            self.shards
+                .set_leader_epoch(id.partition, state.leader_epoch);
         }
     }
 

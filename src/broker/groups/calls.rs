@@ -153,6 +153,8 @@ fn refuse_unknown_topics(
 ) -> Vec<OffsetCommitResponseTopic> {
     let mut refused = Vec::new();
     for topic in &mut commit.topics {
+        // Kafka 4.3 keeps the topic's id with the offset, whatever the version of the commit.
+        topic.topic_id = broker.topic_id(&topic.name).unwrap_or_default();
         let mut partitions = Vec::new();
         topic.partitions.retain(|partition| {
             let exists = broker.exists(&topic.name, partition.partition_index);

@@ -118,11 +118,6 @@ impl Shards {
         }
     }
 
-    /// The leader epoch under which a shard appends.
-    pub fn leader_epoch(&self, partition: i32) -> Option<i32> {
-        self.shards.get(&partition).map(|shard| shard.leader_epoch)
-    }
-
     /// Whether a request can be handed to the shard of `partition` now.
     pub fn check(&self, partition: i32) -> Result<(), ErrorCode> {
         match self.shards.get(&partition).map(|shard| &shard.phase) {

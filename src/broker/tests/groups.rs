@@ -1,1 +1,261 @@
-//! groups
+//! Groups and offsets through the door: FindCoordinator creates their topic, answers wait until
+//! their records are durable, and a restart finds them again.
+
+use super::node::{Node, batch};
+use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
+use crate::protocol::messages::heartbeat_request::HeartbeatRequest;
+use crate::protocol::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
+use crate::protocol::messages::join_group_response::JoinGroupResponse;
+use crate::protocol::messages::list_groups_request::ListGroupsRequest;
+use crate::protocol::messages::offset_commit_request::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use crate::protocol::messages::offset_fetch_request::{
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use crate::protocol::messages::sync_group_request::SyncGroupRequest;
+use crate::protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use crate::protocol::{ErrorCode, Request, Response};
+use crate::storage::faulty::Outcome;
+use bytes::Bytes;
+
+fn node() -> Node {
+    let mut node = Node::start();
+    node.create_topic("t", 2, &[]);
+    find_coordinator(&mut node, "g");
+    node
+}
+
+fn find_coordinator(node: &mut Node, group: &str) -> i16 {
+    let request = FindCoordinatorRequest {
+        coordinator_keys: vec![group.to_owned()],
+        ..Default::default()
+    };
+    let Response::FindCoordinator(response) = node.ask(4, Request::FindCoordinator(request)) else {
+        panic!("no answer");
+    };
+    response.coordinators[0].error_code
+}
+
+fn commit_request(offsets: &[(&str, i32, i64)]) -> Request {
+    let topics = offsets
+        .iter()
+        .map(|(topic, partition, offset)| OffsetCommitRequestTopic {
+            name: (*topic).to_owned(),
+            partitions: vec![OffsetCommitRequestPartition {
+                partition_index: *partition,
+                committed_offset: *offset,
+                ..Default::default()
+            }],
+            ..Default::default()
+        })
+        .collect();
+    Request::OffsetCommit(OffsetCommitRequest {
+        group_id: "g".to_owned(),
+        generation_id_or_member_epoch: -1,
+        topics,
+        ..Default::default()
+    })
+}
+
+fn commit(node: &mut Node, offsets: &[(&str, i32, i64)]) -> Vec<(String, i16)> {
+    let Response::OffsetCommit(response) = node.ask(8, commit_request(offsets)) else {
+        panic!("no answer");
+    };
+    response
+        .topics
+        .iter()
+        .map(|topic| (topic.name.clone(), topic.partitions[0].error_code))
+        .collect()
+}
+
+fn committed(node: &mut Node, group: &str) -> Result<i64, i16> {
+    let topics = vec![OffsetFetchRequestTopics {
+        name: "t".to_owned(),
+        partition_indexes: vec![0],
+        ..Default::default()
+    }];
+    let groups = vec![OffsetFetchRequestGroup {
+        group_id: group.to_owned(),
+        topics: Some(topics),
+        ..Default::default()
+    }];
+    let request = OffsetFetchRequest {
+        groups,
+        ..Default::default()
+    };
+    let Response::OffsetFetch(response) = node.ask(8, Request::OffsetFetch(request)) else {
+        panic!("no answer");
+    };
+    match response.groups[0].error_code {
+        0 => Ok(response.groups[0].topics[0].partitions[0].committed_offset),
+        error => Err(error),
+    }
+}
+
+fn join_request(member_id: &str) -> Request {
+    Request::JoinGroup(JoinGroupRequest {
+        group_id: "g".to_owned(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        member_id: member_id.to_owned(),
+        protocol_type: "consumer".to_owned(),
+        protocols: vec![JoinGroupRequestProtocol {
+            name: "range".to_owned(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    })
+}
+
+fn join(node: &mut Node) -> JoinGroupResponse {
+    let Response::JoinGroup(first) = node.ask(5, join_request("")) else {
+        panic!("no answer");
+    };
+    assert_eq!(first.error_code, ErrorCode::MemberIdRequired.code());
+    let Response::JoinGroup(joined) = node.ask(5, join_request(&first.member_id)) else {
+        panic!("no answer");
+    };
+    assert_eq!(joined.error_code, 0);
+    joined
+}
+
+fn sync(node: &mut Node, joined: &JoinGroupResponse) -> Response {
+    let assignments = vec![SyncGroupRequestAssignment {
+        member_id: joined.member_id.clone(),
+        assignment: Bytes::from_static(b"all"),
+        ..Default::default()
+    }];
+    let request = SyncGroupRequest {
+        group_id: "g".to_owned(),
+        generation_id: joined.generation_id,
+        member_id: joined.member_id.clone(),
+        assignments,
+        ..Default::default()
+    };
+    node.ask(3, Request::SyncGroup(request))
+}
+
+fn heartbeat(node: &mut Node, joined: &JoinGroupResponse) -> i16 {
+    let request = HeartbeatRequest {
+        group_id: "g".to_owned(),
+        generation_id: joined.generation_id,
+        member_id: joined.member_id.clone(),
+        ..Default::default()
+    };
+    let Response::Heartbeat(response) = node.ask(3, Request::Heartbeat(request)) else {
+        panic!("no answer");
+    };
+    response.error_code
+}
+
+#[test]
+fn the_first_to_ask_for_a_coordinator_gets_one() {
+    let mut node = Node::start();
+    assert_eq!(find_coordinator(&mut node, "g"), 0);
+    assert_eq!(find_coordinator(&mut node, "another"), 0);
+}
+
+#[test]
+fn a_committed_offset_outlives_a_restart() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a", "b"]));
+    assert_eq!(commit(&mut node, &[("t", 0, 2)]), [("t".to_owned(), 0)]);
+    let mut node = node.restart();
+    assert_eq!(committed(&mut node, "g"), Ok(2));
+    assert_eq!(committed(&mut node, "never"), Ok(-1));
+}
+
+#[test]
+fn a_commit_is_answered_and_shown_only_when_it_is_durable() {
+    let mut node = node();
+    node.commits = None;
+    node.send(2, 8, commit_request(&[("t", 0, 1)]));
+    node.run();
+    assert!(node.answer(2).is_none());
+    node.commits = Some(Outcome::Done);
+    node.run();
+    assert!(node.answer(2).is_some());
+}
+
+#[test]
+fn a_commit_that_storage_refuses_is_told_and_forgotten() {
+    let mut node = node();
+    commit(&mut node, &[("t", 0, 1)]);
+    node.commits = Some(Outcome::Quota);
+    let told = commit(&mut node, &[("t", 0, 2)]);
+    assert_eq!(told, [("t".to_owned(), ErrorCode::NotCoordinator.code())]);
+    node.commits = Some(Outcome::Done);
+    node.run();
+    assert_eq!(committed(&mut node, "g"), Ok(1));
+}
+
+#[test]
+fn a_commit_for_a_partition_that_does_not_exist_is_refused_alone() {
+    let mut node = node();
+    let told = commit(&mut node, &[("t", 0, 1), ("missing", 0, 1)]);
+    let unknown = ErrorCode::UnknownTopicOrPartition.code();
+    assert_eq!(told, [("t".to_owned(), 0), ("missing".to_owned(), unknown)]);
+}
+
+#[test]
+fn a_member_survives_a_restart_and_is_out_after_its_session() {
+    let mut node = node();
+    let joined = join(&mut node);
+    assert!(matches!(sync(&mut node, &joined), Response::SyncGroup(r) if r.error_code == 0));
+    let mut node = node.restart();
+    assert_eq!(heartbeat(&mut node, &joined), 0);
+    node.pass(9_999);
+    assert_eq!(heartbeat(&mut node, &joined), 0);
+    node.pass(10_001);
+    assert_eq!(
+        heartbeat(&mut node, &joined),
+        ErrorCode::UnknownMemberId.code()
+    );
+}
+
+#[test]
+fn nobody_is_expired_for_time_in_which_nobody_could_run() {
+    let mut node = node();
+    let joined = join(&mut node);
+    sync(&mut node, &joined);
+    node.now.monotonic.0 += 3_600_000;
+    assert_eq!(heartbeat(&mut node, &joined), 0);
+}
+
+#[test]
+fn a_closed_connection_leaves_its_join_parked_without_an_answer() {
+    let mut node = node();
+    let joined = join(&mut node);
+    sync(&mut node, &joined);
+    node.send(7, 5, join_request(""));
+    node.run();
+    let Some(Response::JoinGroup(second)) = node.answer(7) else {
+        panic!("no answer");
+    };
+    node.send(7, 5, join_request(&second.member_id));
+    node.close(7);
+    assert_eq!(
+        heartbeat(&mut node, &joined),
+        ErrorCode::RebalanceInProgress.code()
+    );
+    node.pass(10_000);
+    assert!(node.answer(7).is_none());
+}
+
+#[test]
+fn groups_of_all_shards_are_listed() {
+    let mut node = node();
+    commit(&mut node, &[("t", 0, 1)]);
+    let Response::ListGroups(response) =
+        node.ask(4, Request::ListGroups(ListGroupsRequest::default()))
+    else {
+        panic!("no answer");
+    };
+    let names: Vec<_> = response
+        .groups
+        .iter()
+        .map(|group| group.group_id.as_str())
+        .collect();
+    assert_eq!((response.error_code, names), (0, vec!["g"]));
+}

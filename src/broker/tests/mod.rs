@@ -1,5 +1,6 @@
 //! A whole node, broker and controller, asked through its door.
 
+mod groups;
 mod node;
 mod records;
 mod topics;
