@@ -95,7 +95,13 @@ fn value(view: &View) -> JsValue {
         View::Bytes(bytes) => summary(bytes),
         View::Uuid(uuid) => JsValue::from_str(&uuid.to_string()),
         View::List(items) => items.iter().map(value).collect::<Array>().into(),
-        View::Struct(fields) => object(fields.iter().map(|(name, field)| (*name, value(field)))),
+        View::Struct(fields) => {
+            let object = Object::new();
+            for (name, field) in fields {
+                set(&object, &camel_case(name), value(field));
+            }
+            object.into()
+        }
     }
 }
 
@@ -136,8 +142,25 @@ fn summary(bytes: &Bytes) -> JsValue {
 fn object<'a>(fields: impl IntoIterator<Item = (&'a str, JsValue)>) -> JsValue {
     let object = Object::new();
     for (name, value) in fields {
-        Reflect::set(&object, &JsValue::from_str(name), &value)
-            .expect("a new object takes any property");
+        set(&object, name, value);
     }
     object.into()
+}
+
+fn set(object: &Object, name: &str, value: JsValue) {
+    Reflect::set(object, &JsValue::from_str(name), &value)
+        .expect("a new object takes any property");
+}
+
+/// Kafka's name of a field, from the table's: `topic_data` becomes `topicData`.
+fn camel_case(snake: &str) -> String {
+    let mut camel = String::with_capacity(snake.len());
+    let mut words = snake.split('_');
+    camel.extend(words.next());
+    for word in words {
+        let mut letters = word.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
 }
