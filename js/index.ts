@@ -1,1 +1,34 @@
-export {};
+// The package's exports. Importing them runs nothing.
+export { Admin } from "./admin.js";
+export * from "./admin_types.js";
+export {
+  AssignerProtocol,
+  type MemberAssignment,
+  type MemberMetadata,
+} from "./assigner_protocol.js";
+export { type PartitionAssigner, PartitionAssigners } from "./assigners.js";
+export type { ClusterStatus } from "./cluster.js";
+export { CompressionCodecs, CompressionTypes } from "./compression.js";
+export { Consumer } from "./consumer.js";
+export * from "./errors.js";
+export type {
+  AdminEvents,
+  ConsumerEvents,
+  InstrumentationEvent,
+  ProducerEvents,
+  RemoveInstrumentationEventListener,
+} from "./events.js";
+export type { TraceEvent } from "./host/messages.js";
+export { Kafka } from "./kafka.js";
+export {
+  type LogEntry,
+  type Logger,
+  type LoggerEntryContent,
+  type logCreator,
+  logLevel,
+} from "./logger.js";
+export { type BufferEncoding, MessageBytes } from "./message_bytes.js";
+export { Partitioners } from "./partitioners.js";
+export { Producer } from "./producer.js";
+export * from "./types.js";
+export type { WasmSource } from "./wasm.js";

@@ -1,0 +1,124 @@
+// Hosts a cluster's broker: in a dedicated worker, or in the page's own thread.
+import { BrokerNode, initSync } from "../bindings.js";
+import type { BrokerOptions } from "../cluster.js";
+import type { Dial, ErrorObject, FromBrokerHost, ToBrokerHost, TraceEvent } from "./messages.js";
+
+/** Traces are told together, this often at most. */
+const TRACE_INTERVAL_MS = 16;
+/** Traces kept between two tellings; beyond it the oldest are dropped. */
+const TRACE_EVENTS_MAX = 10_000;
+
+/** Answers the page's messages with `tell`. */
+export class BrokerHost {
+  readonly #tell: (message: FromBrokerHost) => void;
+  #node: BrokerNode | undefined;
+  #wire: MessagePort | undefined;
+  #release: (() => void) | undefined;
+  #traces: TraceEvent[] = [];
+  #closed = false;
+
+  constructor(tell: (message: FromBrokerHost) => void) {
+    this.#tell = tell;
+  }
+
+  handle(message: ToBrokerHost): void {
+    switch (message.type) {
+      case "start":
+        initSync({ module: message.module });
+        void this.#start(message.options, message.liveness);
+        break;
+      case "wire":
+        this.#wire?.close();
+        this.#wire = message.port;
+        this.#wire.onmessage = (event: MessageEvent<Dial>) => {
+          this.#node?.connect(event.data.port);
+        };
+        // In Node a port that listens keeps the process alive; a broker without clients must not.
+        (this.#wire as { unref?(): void }).unref?.();
+        break;
+      case "tap":
+        this.#tap(message.on);
+        break;
+      case "close":
+        this.#close();
+    }
+  }
+
+  async #start(options: BrokerOptions, liveness: string | null): Promise<void> {
+    try {
+      // Held for as long as this context lives: its release tells the page that it died.
+      if (liveness !== null) await hold(liveness);
+      if (options.storage === "indexeddb") {
+        // The lock decides who tries; the fence in the storage decides who may write.
+        this.#release = await hold(`tablog:${options.cluster}:broker:${options.nodeId}`, () => {
+          this.#tell({ type: "waiting" });
+        });
+      }
+      if (this.#closed) return;
+      const { cluster, storage, config } = options;
+      this.#node = await BrokerNode.open({ cluster, storage, config }, (reason: string) => {
+        this.#release?.();
+        this.#tell({ type: "stopped", reason });
+      });
+      this.#tell({ type: "running" });
+    } catch (error) {
+      this.#release?.();
+      this.#tell({ type: "failed", error: asErrorObject(error) });
+    }
+  }
+
+  #tap(on: boolean): void {
+    if (!on) {
+      this.#node?.setTap(null);
+      return;
+    }
+    this.#node?.setTap((event: Omit<TraceEvent, "atMs">) => {
+      if (this.#traces.length === 0)
+        setTimeout(() => {
+          this.#tellTraces();
+        }, TRACE_INTERVAL_MS);
+      if (this.#traces.length < TRACE_EVENTS_MAX) this.#traces.push({ ...event, atMs: Date.now() });
+    });
+  }
+
+  #tellTraces(): void {
+    const events = this.#traces;
+    this.#traces = [];
+    this.#tell({ type: "trace", events });
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#node?.close();
+    this.#wire?.close();
+    this.#release?.();
+    this.#tell({ type: "closed" });
+  }
+}
+
+/** Takes a Web Lock and keeps it until the returned function is called, or the context ends. */
+function hold(name: string, onWait?: () => void): Promise<() => void> {
+  return new Promise((resolve, reject) => {
+    const keep = (): Promise<void> =>
+      new Promise((release) => {
+        resolve(release);
+      });
+    void (async () => {
+      const got = await navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
+        if (lock !== null) await keep();
+        return lock !== null;
+      });
+      if (got) return;
+      onWait?.();
+      await navigator.locks.request(name, keep);
+    })().catch(reject);
+  });
+}
+
+function asErrorObject(error: unknown): ErrorObject {
+  if (typeof error === "object" && error !== null && "type" in error && "code" in error) {
+    return error as ErrorObject;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { type: "UNKNOWN_SERVER_ERROR", code: -1, kind: "platform", message, retriable: false };
+}

@@ -1,0 +1,65 @@
+// Hosts clients' state machines: in a dedicated worker, or in the page's own thread.
+import { AdminClient, ConsumerClient, initSync, ProducerClient } from "../bindings.js";
+import type { ClientKind, Dial, ToClientHost } from "./messages.js";
+
+const CLASSES = { producer: ProducerClient, consumer: ConsumerClient, admin: AdminClient };
+type Client = InstanceType<(typeof CLASSES)[ClientKind]>;
+
+/** Answers the page's messages; each client then has a port of its own. */
+export class ClientHost {
+  #wire: MessagePort | null = null;
+  readonly #clients = new Set<Client>();
+
+  handle(message: ToClientHost): void {
+    switch (message.type) {
+      case "start":
+        initSync({ module: message.module });
+        break;
+      case "wire":
+        this.#wire?.close();
+        this.#wire = message.port;
+        for (const client of this.#clients) client.disconnectAll();
+        break;
+      case "create":
+        this.#create(message.kind, message.options, message.port);
+    }
+  }
+
+  #create(kind: ClientKind, options: object, port: MessagePort): void {
+    const edge = {
+      connect: () => this.#dial(),
+      output: (output: object, transfer: ArrayBuffer[]) => {
+        port.postMessage(output, transfer);
+      },
+    };
+    let client: Client;
+    try {
+      client = new CLASSES[kind](options, edge);
+    } catch (error) {
+      port.postMessage({ type: "refused", error });
+      return;
+    }
+    this.#clients.add(client);
+    port.onmessage = (event: MessageEvent<{ id?: number } | null>) => {
+      if (event.data === null) {
+        this.#clients.delete(client);
+        port.close();
+        client.free();
+        return;
+      }
+      try {
+        client.command(event.data);
+      } catch (error) {
+        port.postMessage({ type: "refused", id: event.data.id, error });
+      }
+    };
+  }
+
+  /** A connection to the broker, or null while there is none: the client tries again. */
+  #dial(): MessagePort | null {
+    if (this.#wire === null) return null;
+    const { port1, port2 } = new MessageChannel();
+    this.#wire.postMessage({ port: port2 } satisfies Dial, [port2]);
+    return port1;
+  }
+}

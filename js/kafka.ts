@@ -1,0 +1,89 @@
+// The entry: a Kafka is a cluster of this origin and what clients of it share.
+import { Admin } from "./admin.js";
+import type { ClusterStatus } from "./cluster.js";
+import { Consumer } from "./consumer.js";
+import type { TraceEvent } from "./host/messages.js";
+import { Lease } from "./lease.js";
+import { createLogger, type Logger } from "./logger.js";
+import { clusterOptions } from "./options.js";
+import { Producer } from "./producer.js";
+import { invalid } from "./refusals.js";
+import type {
+  AdminConfig,
+  ConsumerConfig,
+  KafkaConfig,
+  ProducerConfig,
+  StatusListener,
+} from "./types.js";
+
+/** What a Kafka's clients share. */
+export interface Shared {
+  config: KafkaConfig;
+  lease: Lease;
+  logger: Logger;
+  /** Clients that are connected. */
+  clients: Set<{ disconnect(): Promise<void> }>;
+}
+
+/**
+ * Makes clients of one cluster. Nothing runs before the first client connects.
+ *
+ * The broker runs while a client of this page is connected. With memory storage it runs until
+ * `close()`, since its records are nowhere else.
+ */
+export class Kafka {
+  readonly #shared: Shared;
+
+  /** Throws for options that cannot be served, such as `ssl`. */
+  constructor(config: KafkaConfig = {}) {
+    this.#shared = {
+      config,
+      lease: new Lease(clusterOptions(config)),
+      logger: createLogger(config.logLevel, config.logCreator),
+      clients: new Set(),
+    };
+  }
+
+  producer(config: ProducerConfig = {}): Producer {
+    return new Producer(this.#shared, config);
+  }
+
+  consumer(config: ConsumerConfig): Consumer {
+    return new Consumer(this.#shared, config);
+  }
+
+  admin(config: AdminConfig = {}): Admin {
+    return new Admin(this.#shared, config);
+  }
+
+  logger(): Logger {
+    return this.#shared.logger;
+  }
+
+  /** How the cluster is. `waiting`: another tab has its broker, and this one takes over after it. */
+  get status(): ClusterStatus {
+    return this.#shared.lease.status;
+  }
+
+  /** Calls the listener with every new status. Returns what ends it. */
+  on(event: "status", listener: StatusListener): () => void {
+    if ((event as string) !== "status") throw invalid('Event name should be "status"');
+    return this.#shared.lease.onStatus(listener);
+  }
+
+  /** Calls the listener with the frames that pass the broker's door. Returns what ends it. */
+  onTrace(listener: (events: TraceEvent[]) => void): () => void {
+    return this.#shared.lease.onTrace(listener);
+  }
+
+  /** Disconnects all clients and gives up the cluster. */
+  async close(): Promise<void> {
+    const { clients, lease } = this.#shared;
+    await Promise.allSettled([...clients].map((client) => client.disconnect()));
+    lease.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,91 @@
+// The bytes of a key, value or header: a Uint8Array that also speaks Buffer's small talk.
+
+/** The encodings of Node's `Buffer`. */
+export type BufferEncoding =
+  | "utf8"
+  | "utf-8"
+  | "hex"
+  | "base64"
+  | "base64url"
+  | "latin1"
+  | "binary"
+  | "ascii"
+  | "ucs2"
+  | "ucs-2"
+  | "utf16le"
+  | "utf-16le";
+
+/** Characters that are made by one call: arguments live on the stack. */
+const CHARACTERS_PER_CALL_MAX = 8192;
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * Bytes of a message, with the methods of Node's `Buffer` that programs call on them. A view:
+ * nothing is copied or decoded before it is asked for.
+ */
+export class MessageBytes extends Uint8Array<ArrayBuffer> {
+  /** A copy. */
+  static copyOf(bytes: ArrayLike<number>): MessageBytes {
+    const copy = new MessageBytes(new ArrayBuffer(bytes.length));
+    copy.set(bytes);
+    return copy;
+  }
+
+  /** Arrays that `map`, `slice` and the like make are plain. */
+  static get [Symbol.species](): Uint8ArrayConstructor {
+    return Uint8Array;
+  }
+
+  /** The text that the bytes `start` to `end` encode. Like `Buffer`, does not fail on bad UTF-8. */
+  override toString(encoding: BufferEncoding = "utf8", start = 0, end = this.length): string {
+    const bytes = start === 0 && end === this.length ? this : view(this, start, end);
+    switch (encoding) {
+      case "utf8":
+      case "utf-8":
+        return utf8.decode(bytes);
+      case "hex":
+        return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      case "base64":
+        return btoa(characters(bytes));
+      case "base64url":
+        return btoa(characters(bytes)).replace(/[+/=]/g, (c) => ({ "+": "-", "/": "_" })[c] ?? "");
+      case "latin1":
+      case "binary":
+        return characters(bytes);
+      case "ascii":
+        return characters(Uint8Array.from(bytes, (byte) => byte & 0x7f));
+      case "ucs2":
+      case "ucs-2":
+      case "utf16le":
+      case "utf-16le":
+        return new TextDecoder("utf-16le", { ignoreBOM: true }).decode(bytes);
+      default:
+        throw new TypeError(`Unknown encoding: ${String(encoding)}`);
+    }
+  }
+
+  /** Whether the other has the same bytes. */
+  equals(other: Uint8Array): boolean {
+    return this.length === other.length && this.every((byte, index) => byte === other[index]);
+  }
+
+  /** What `JSON.stringify` makes of it; `Buffer.from` takes it back. */
+  toJSON(): { type: "Buffer"; data: number[] } {
+    return { type: "Buffer", data: Array.from(this) };
+  }
+}
+
+/** A view of the same memory. */
+function view(bytes: MessageBytes, start: number, end: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length).subarray(start, end);
+}
+
+/** One character per byte. */
+function characters(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += CHARACTERS_PER_CALL_MAX) {
+    text += String.fromCharCode(...bytes.subarray(at, at + CHARACTERS_PER_CALL_MAX));
+  }
+  return text;
+}

@@ -1,0 +1,165 @@
+// The options of KafkaJS, checked and made into what the wasm takes; see `src/bindings/config.rs`.
+import { assignerNames } from "./assigners.js";
+import type { ClusterOptions } from "./cluster.js";
+import { TablogError } from "./errors.js";
+import { invalid, notImplemented } from "./refusals.js";
+import type {
+  ConsumerConfig,
+  ConsumerRunConfig,
+  KafkaConfig,
+  ProducerConfig,
+  RetryOptions,
+} from "./types.js";
+
+/** Both are KafkaJS's. */
+const METADATA_MAX_AGE_MS = 300_000;
+const RETRY = {
+  initialRetryTime: 300,
+  maxRetryTime: 30_000,
+  factor: 0.2,
+  multiplier: 2,
+  retries: 5,
+};
+/** The wasm counts retries in 32 bits; KafkaJS's programs pass `Number.MAX_SAFE_INTEGER`. */
+const RETRIES_MAX = 2 ** 32 - 1;
+
+/** What the wasm knows of retrying. */
+export type Retry = Required<Omit<RetryOptions, "restartOnFailure">>;
+
+/** How the cluster of a configuration is set up. */
+export function clusterOptions(config: KafkaConfig): ClusterOptions {
+  if (config.sasl !== undefined) throw notImplemented("sasl: nobody logs in to a broker in a tab");
+  if (config.ssl !== undefined && config.ssl !== false) {
+    throw notImplemented("ssl: nothing leaves the origin");
+  }
+  if (config.socketFactory !== undefined) throw notImplemented("a socketFactory");
+  const { cluster = "default", storage = "indexeddb", brokerConfig = {}, wasm } = config;
+  if (typeof cluster !== "string" || cluster === "") {
+    throw invalid("cluster must be a non-empty string");
+  }
+  if (!["indexeddb", "memory"].includes(storage)) {
+    throw invalid(`storage must be "indexeddb" or "memory", not "${storage}"`);
+  }
+  const worker = config.worker ?? (storage === "indexeddb" || typeof Worker !== "undefined");
+  if (storage === "indexeddb" && !worker) {
+    throw unsupported('worker: false needs storage: "memory"');
+  }
+  return { cluster, storage, worker, brokerConfig, ...(wasm === undefined ? {} : { wasm }) };
+}
+
+/** Throws when this is no place for such a cluster. */
+export function checkEnvironment({ storage, worker }: ClusterOptions): void {
+  if (storage === "indexeddb" && typeof indexedDB === "undefined") {
+    throw unsupported('there is no IndexedDB here; pass storage: "memory" to new Kafka()');
+  }
+  if (worker && typeof Worker === "undefined") {
+    throw unsupported('there are no workers here; pass storage: "memory", worker: false');
+  }
+  if (storage === "indexeddb" && typeof navigator.locks === "undefined") {
+    throw unsupported("there are no Web Locks here: IndexedDB storage needs a secure context");
+  }
+}
+
+function unsupported(message: string): TablogError {
+  return new TablogError(message, { type: "UNSUPPORTED_ENVIRONMENT" });
+}
+
+/** All of the options, the later ones winning. */
+export function retryOptions(...given: (RetryOptions | undefined)[]): Retry {
+  const merged: RetryOptions = { ...RETRY };
+  for (const options of given) Object.assign(merged, present(options ?? {}));
+  const { initialRetryTime, maxRetryTime, factor, multiplier, retries } = merged as Retry;
+  return {
+    initialRetryTime: Math.round(initialRetryTime),
+    maxRetryTime: Math.round(maxRetryTime),
+    factor,
+    multiplier,
+    retries: Math.min(retries, RETRIES_MAX),
+  };
+}
+
+interface ClientConfig {
+  metadataMaxAge?: number;
+  allowAutoTopicCreation?: boolean;
+  retry?: RetryOptions;
+}
+
+/** The part that producers, consumers and admins share. */
+export function clientOptions(kafka: KafkaConfig, client: ClientConfig): object {
+  return present({
+    clientId: kafka.clientId,
+    connectionTimeout: kafka.connectionTimeout,
+    requestTimeout: kafka.requestTimeout,
+    metadataMaxAge: client.metadataMaxAge ?? METADATA_MAX_AGE_MS,
+    allowAutoTopicCreation: client.allowAutoTopicCreation ?? true,
+    retry: retryOptions(kafka.retry, client.retry),
+  });
+}
+
+export function producerOptions(kafka: KafkaConfig, config: ProducerConfig): object {
+  if (config.transactionalId !== undefined) throw notImplemented("transactions");
+  const { idempotent } = config;
+  if (idempotent === true && (config.retry?.retries ?? 1) < 1) {
+    throw invalid("Idempotent producer must allow retries to protect against transient errors");
+  }
+  const retry = idempotent === true ? { retries: RETRIES_MAX, ...present(config.retry ?? {}) } : {};
+  return present({
+    client: clientOptions(kafka, { ...config, retry: { ...config.retry, ...retry } }),
+    lingerMs: config.lingerMs,
+    batchSize: config.batchSize,
+    maxRequestSize: config.maxRequestSize,
+    bufferMemory: config.bufferMemory,
+    deliveryTimeout: config.deliveryTimeout,
+    idempotent,
+  });
+}
+
+/** Throws for a configuration that no consumer can have. */
+export function checkConsumer(config: ConsumerConfig): void {
+  if (typeof config.groupId !== "string" || config.groupId === "") {
+    throw invalid("Consumer groupId must be a non-empty string.");
+  }
+  const { heartbeatInterval = 3_000, sessionTimeout = 30_000 } = config;
+  if (sessionTimeout <= heartbeatInterval) {
+    throw invalid(
+      `Consumer heartbeatInterval (${heartbeatInterval}) must be lower than sessionTimeout ` +
+        `(${sessionTimeout}); a third of it is usual`,
+    );
+  }
+  assignerNames(config.partitionAssigners ?? []);
+}
+
+export function consumerOptions(
+  kafka: KafkaConfig,
+  config: ConsumerConfig,
+  run: ConsumerRunConfig,
+): object {
+  return present({
+    client: clientOptions(kafka, config),
+    groupId: config.groupId,
+    groupInstanceId: config.groupInstanceId,
+    partitionAssigners: assignerNames(config.partitionAssigners ?? []),
+    sessionTimeout: config.sessionTimeout,
+    rebalanceTimeout: config.rebalanceTimeout,
+    heartbeatInterval: config.heartbeatInterval,
+    autoCommit: run.autoCommit ?? true,
+    autoCommitInterval: run.autoCommitInterval ?? undefined,
+    autoCommitThreshold: run.autoCommitThreshold ?? undefined,
+    maxBytesPerPartition: config.maxBytesPerPartition,
+    minBytes: config.minBytes,
+    maxBytes: config.maxBytes,
+    maxWaitTimeInMs: config.maxWaitTimeInMs,
+    readUncommitted: config.readUncommitted,
+  });
+}
+
+/** How often topics are looked up for subscriptions by pattern. */
+export function patternRefreshMs(config: ConsumerConfig): number {
+  return config.metadataMaxAge ?? METADATA_MAX_AGE_MS;
+}
+
+/** Without the properties that are undefined: they would hide the defaults of the wasm. */
+function present<Options extends object>(options: Options): Options {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Options;
+}

@@ -1,0 +1,50 @@
+// A batch that the application is working on.
+import { FetchedBatch, type PolledBatch } from "./batch.js";
+import type { TopicPartition } from "./types.js";
+
+export class Work {
+  readonly batch: FetchedBatch;
+  readonly #polled: PolledBatch;
+  readonly #interruption = new AbortController();
+  #nextOffset: string;
+
+  constructor(polled: PolledBatch) {
+    this.#polled = polled;
+    this.batch = new FetchedBatch(polled);
+    this.#nextOffset = this.batch.firstOffset() ?? polled.nextOffset;
+  }
+
+  /** Of the next record to process. */
+  get nextOffset(): string {
+    return this.#nextOffset;
+  }
+
+  /** Which partition it is about, as commands name it. */
+  get partition(): TopicPartition & { fence: number } {
+    const { topic, partition, fence } = this.#polled;
+    return { topic, partition, fence };
+  }
+
+  /** The application has processed the message with this offset, and what is before it. */
+  resolve(offset: string): void {
+    // Behind the last message there may be what no handler sees, such as transaction markers.
+    this.#nextOffset =
+      offset === this.batch.lastOffset()
+        ? this.#polled.nextOffset
+        : (BigInt(offset) + 1n).toString();
+  }
+
+  /** The rest is not to be processed: the partition goes, or went, or was sought elsewhere. */
+  interrupt(): void {
+    this.#interruption.abort();
+  }
+
+  get interrupted(): AbortSignal {
+    return this.#interruption.signal;
+  }
+}
+
+/** A partition's name in maps. */
+export function partitionKey({ topic, partition }: TopicPartition): string {
+  return `${topic}:${partition}`;
+}

@@ -1,0 +1,293 @@
+// Typical KafkaJS programs: they only have to type-check. Each line stands for one seen in the wild.
+import {
+  AssignerProtocol,
+  type Batch,
+  CompressionCodecs,
+  CompressionTypes,
+  ConfigResourceTypes,
+  ConfigSource,
+  type Consumer,
+  type ConsumerConfig,
+  type ConsumerRunConfig,
+  type EachBatchHandler,
+  type EachBatchPayload,
+  type EachMessageHandler,
+  type EachMessagePayload,
+  type IHeaders,
+  type ITopicConfig,
+  Kafka,
+  type KafkaConfig,
+  KafkaJSAggregateError,
+  KafkaJSConnectionError,
+  KafkaJSDeleteGroupsError,
+  KafkaJSDeleteTopicRecordsError,
+  KafkaJSError,
+  KafkaJSNonRetriableError,
+  KafkaJSNumberOfRetriesExceeded,
+  KafkaJSOffsetOutOfRange,
+  KafkaJSProtocolError,
+  KafkaJSRequestTimeoutError,
+  KafkaJSTopicMetadataNotLoaded,
+  type KafkaMessage,
+  type logCreator,
+  logLevel,
+  type Message,
+  PartitionAssigners,
+  Partitioners,
+  type Producer,
+  type ProducerRecord,
+  type RecordMetadata,
+  type TopicPartitionOffsetAndMetadata,
+} from "tablog";
+
+const write: logCreator = (level: logLevel) => (entry) => {
+  if (level < entry.level) return;
+  const { timestamp, message, ...extra } = entry.log;
+  console.log(entry.namespace, entry.label, timestamp, message, extra);
+};
+
+const config: KafkaConfig = {
+  clientId: "orders",
+  brokers: ["localhost:9092"],
+  connectionTimeout: 3000,
+  requestTimeout: 25_000,
+  retry: {
+    initialRetryTime: 100,
+    retries: 8,
+    restartOnFailure: async () => Promise.resolve(false),
+  },
+  logLevel: logLevel.ERROR,
+  logCreator: write,
+};
+const kafka = new Kafka(config);
+kafka.logger().namespace("app").info("hello", { a: 1 });
+
+export async function produces(): Promise<RecordMetadata[]> {
+  const producer: Producer = kafka.producer({
+    createPartitioner: Partitioners.LegacyPartitioner,
+    allowAutoTopicCreation: false,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    retry: { retries: 3 },
+  });
+  const remove = producer.on(producer.events.CONNECT, ({ id, type, timestamp, payload }) => {
+    console.log(id, type, timestamp, payload);
+  });
+  producer.on(producer.events.REQUEST, ({ payload: { apiName, duration } }) => {
+    console.log(apiName, duration);
+  });
+  await producer.connect();
+  const headers: IHeaders = { id: "1", many: ["a", Buffer.from("b")], none: undefined };
+  const messages: Message[] = [
+    { key: "a", value: "b", headers },
+    {
+      key: Buffer.from("a"),
+      value: Buffer.from("b"),
+      partition: 0,
+      timestamp: Date.now().toString(),
+    },
+    { key: null, value: null },
+  ];
+  const record: ProducerRecord = { topic: "orders", messages, acks: 1, timeout: 1000 };
+  const [first] = await producer.send({ ...record, compression: CompressionTypes.GZIP });
+  if (first?.baseOffset !== undefined) console.log(BigInt(first.baseOffset) + 1n, first.topicName);
+  const results = await producer.sendBatch({ topicMessages: [{ topic: "orders", messages }] });
+  remove();
+  console.log(producer.isIdempotent());
+  await producer.disconnect();
+  return results;
+}
+
+export function custom(): Producer {
+  const byUser = () => {
+    return ({
+      topic,
+      partitionMetadata,
+      message,
+    }: {
+      topic: string;
+      partitionMetadata: { partitionId: number; leader: number }[];
+      message: { key?: Uint8Array | string | null };
+    }) => (topic.length + String(message.key).length) % partitionMetadata.length;
+  };
+  return kafka.producer({ createPartitioner: byUser });
+}
+
+const eachMessage: EachMessageHandler = async ({
+  topic,
+  partition,
+  message,
+  heartbeat,
+  pause,
+}: EachMessagePayload) => {
+  const value = message.value?.toString() ?? "";
+  const key = message.key?.toString("utf8");
+  const trace = message.headers["trace"]?.toString();
+  const body = JSON.parse(value) as unknown;
+  console.log(
+    topic,
+    partition,
+    key,
+    body,
+    trace,
+    Number(message.timestamp),
+    BigInt(message.offset),
+  );
+  await heartbeat();
+  if (body === null) setTimeout(pause(), 1000);
+};
+
+const eachBatch: EachBatchHandler = async (payload: EachBatchPayload) => {
+  const { batch, resolveOffset, heartbeat, isRunning, isStale, uncommittedOffsets } = payload;
+  for (const message of batch.messages) {
+    if (!isRunning() || isStale()) break;
+    resolveOffset(message.offset);
+    await heartbeat();
+  }
+  await payload.commitOffsetsIfNecessary(uncommittedOffsets());
+  await payload.commitOffsetsIfNecessary();
+  const lag = (one: Batch): number => parseInt(one.offsetLag(), 10);
+  console.log(lag(batch), batch.firstOffset(), batch.lastOffset(), batch.highWatermark);
+};
+
+export async function consumes(): Promise<void> {
+  const settings: ConsumerConfig = {
+    groupId: "billing",
+    sessionTimeout: 30_000,
+    partitionAssigners: [PartitionAssigners.roundRobin],
+    retry: { retries: 2, restartOnFailure: async (error) => Promise.resolve(error.name === "x") },
+  };
+  const consumer: Consumer = kafka.consumer(settings);
+  await consumer.connect();
+  await consumer.subscribe({ topic: "orders", fromBeginning: true });
+  await consumer.subscribe({ topics: ["orders", /^audit-/i] });
+  const run: ConsumerRunConfig = {
+    autoCommit: false,
+    partitionsConsumedConcurrently: 3,
+    eachMessage,
+  };
+  await consumer.run(run);
+  await consumer.run({ eachBatchAutoResolve: false, autoCommitThreshold: 100, eachBatch });
+  const { GROUP_JOIN, CRASH, COMMIT_OFFSETS, END_BATCH_PROCESS } = consumer.events;
+  consumer.on(GROUP_JOIN, ({ payload }) => {
+    console.log(payload.memberAssignment["orders"]?.length, payload.isLeader, payload.duration);
+  });
+  consumer.on(CRASH, ({ payload: { error, groupId, restart } }) => {
+    console.error(error.message, groupId, restart);
+  });
+  consumer.on(COMMIT_OFFSETS, ({ payload }) => {
+    console.log(payload.topics.map(({ partitions }) => partitions[0]?.offset));
+  });
+  consumer.on(END_BATCH_PROCESS, ({ payload }) => {
+    console.log(payload.duration, payload.batchSize);
+  });
+  consumer.seek({ topic: "orders", partition: 0, offset: "12" });
+  consumer.pause([{ topic: "orders" }, { topic: "audit", partitions: [0, 1] }]);
+  consumer.resume(consumer.paused());
+  const offsets: TopicPartitionOffsetAndMetadata[] = [
+    { topic: "orders", partition: 0, offset: "31004", metadata: null },
+  ];
+  await consumer.commitOffsets(offsets);
+  const { state, members } = await consumer.describeGroup();
+  console.log(
+    state,
+    members.map(({ memberId }) => memberId),
+  );
+  await consumer.stop();
+  await consumer.disconnect();
+}
+
+/** A dead letter: what was read is sent again. */
+export async function forwards(producer: Producer, message: KafkaMessage): Promise<void> {
+  await producer.send({
+    topic: "dead",
+    messages: [{ ...message, headers: { ...message.headers, reason: "bad" } }],
+  });
+}
+
+export async function administers(): Promise<void> {
+  const admin = kafka.admin({ retry: { retries: 1 } });
+  await admin.connect();
+  const topics: ITopicConfig[] = [
+    { topic: "orders", numPartitions: 6, replicationFactor: 1 },
+    { topic: "audit", configEntries: [{ name: "cleanup.policy", value: "compact" }] },
+  ];
+  const created: boolean = await admin.createTopics({ topics, waitForLeaders: true });
+  console.log(created, (await admin.listTopics()).includes("orders"));
+  await admin.createPartitions({ topicPartitions: [{ topic: "orders", count: 12 }] });
+  const metadata = await admin.fetchTopicMetadata({ topics: ["orders"] });
+  console.log(
+    metadata.topics[0]?.partitions.map(({ partitionId, leader }) => [partitionId, leader]),
+  );
+  for (const { partition, offset, high, low } of await admin.fetchTopicOffsets("orders")) {
+    console.log(partition, offset, high, low);
+  }
+  const since = await admin.fetchTopicOffsetsByTimestamp("orders", Date.now() - 1000);
+  await admin.setOffsets({ groupId: "billing", topic: "orders", partitions: since });
+  await admin.resetOffsets({ groupId: "billing", topic: "orders", earliest: true });
+  const committed = await admin.fetchOffsets({ groupId: "billing", topics: ["orders"] });
+  console.log(committed[0]?.partitions[0]?.metadata);
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: "orders", configNames: ["retention.ms"] }],
+  });
+  console.log(resources[0]?.configEntries[0]?.configSource === ConfigSource.TOPIC_CONFIG);
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: [
+      {
+        type: ConfigResourceTypes.TOPIC,
+        name: "orders",
+        configEntries: [{ name: "retention.ms", value: "-1" }],
+      },
+    ],
+  });
+  const { groups } = await admin.describeGroups(["billing"]);
+  const assignment = groups[0]?.members[0]?.memberAssignment;
+  if (assignment !== undefined) console.log(AssignerProtocol.MemberAssignment.decode(assignment));
+  const { controller, brokers, clusterId } = await admin.describeCluster();
+  console.log(
+    controller,
+    brokers[0]?.port,
+    clusterId,
+    (await admin.listGroups()).groups[0]?.groupId,
+  );
+  await admin.deleteTopicRecords({ topic: "orders", partitions: [{ partition: 0, offset: "-1" }] });
+  await admin.deleteGroups(["billing"]);
+  await admin.deleteTopics({ topics: ["orders"], timeout: 5000 });
+  await admin.disconnect();
+}
+
+export function tells(error: unknown): string | undefined {
+  CompressionCodecs[CompressionTypes.Snappy] = () => ({ compress: null });
+  if (error instanceof KafkaJSNumberOfRetriesExceeded) return String(error.retryCount);
+  if (error instanceof KafkaJSOffsetOutOfRange) return `${error.topic}-${error.partition}`;
+  if (error instanceof KafkaJSProtocolError) return `${error.type} ${error.code}`;
+  if (error instanceof KafkaJSConnectionError) return error.broker;
+  if (error instanceof KafkaJSTopicMetadataNotLoaded) return error.topic;
+  if (error instanceof KafkaJSDeleteGroupsError) return error.groups[0]?.groupId;
+  if (error instanceof KafkaJSDeleteTopicRecordsError) return error.partitions[0]?.offset;
+  if (error instanceof KafkaJSAggregateError) return String(error.errors.length);
+  if (error instanceof KafkaJSRequestTimeoutError) return error.message;
+  if (error instanceof KafkaJSNonRetriableError) return error.helpUrl;
+  if (error instanceof KafkaJSError) return error.retriable ? error.cause?.message : error.name;
+  return undefined;
+}
+
+/** What goes beyond KafkaJS. */
+export async function modern(signal: AbortSignal): Promise<void> {
+  await using producer = kafka.producer();
+  await producer.connect({ signal });
+  await using consumer = kafka.consumer({ groupId: "modern" });
+  await consumer.subscribe({ topics: ["orders"] });
+  void consumer.ready({ signal }).then((assignment) => assignment["orders"]);
+  for await (const { message } of consumer.messages({ signal })) console.log(message.offset);
+  const remove = kafka.on("status", (status) => {
+    if (status === "waiting") console.log("another tab has the broker");
+  });
+  kafka.onTrace((events) => {
+    console.log(events[0]?.api);
+  });
+  remove();
+  await kafka.close();
+}
