@@ -1,5 +1,5 @@
-// The built playground in the system's Chromium: `npm run test:e2e`, or, once it is built,
-// `npx playwright test NAME`.
+// The built playground in the system's Chromium: `npm run test:e2e`, or, once it and the page
+// beside it are built, `npx playwright test NAME`.
 import { defineConfig } from "@playwright/test";
 import { chromium } from "./tests/chromium.mjs";
 

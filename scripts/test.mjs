@@ -51,6 +51,7 @@ async function browser() {
 /** @returns {Promise<Count>} */
 async function e2e() {
   await mustRun(npmBin("vite"), ["build", "www"]);
+  await mustRun(npmBin("vite"), ["build", "tests/e2e/pages"]);
   const { code, output } = await run(npmBin("playwright"), ["test"]);
   const number = (/** @type {string} */ word) =>
     Number(new RegExp(`^ +(\\d+) ${word}`, "m").exec(output)?.[1] ?? 0);

@@ -8,6 +8,6 @@ test("the playground opens without an error", async ({ page }) => {
   });
   await page.goto("/");
   await expect(page).toHaveTitle(/tablog/);
-  await page.waitForLoadState("networkidle");
+  await expect(page.getByTestId("status")).toHaveAttribute("data-status", "running");
   expect(errors).toEqual([]);
 });

@@ -1,0 +1,84 @@
+import { expect, test } from "@playwright/test";
+import { PlaygroundPage } from "./playground";
+
+test("records without a key are spread evenly", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 6);
+  await playground.produce(1_200, "");
+  await expect.poll(() => playground.sum("high-watermark")).toBe(1_200);
+  for (const highWatermark of await playground.numbers("high-watermark")) {
+    expect(Math.abs(highWatermark - 200)).toBeLessThanOrEqual(1);
+  }
+});
+
+test("records with one key go to one partition", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 6);
+  await playground.produce(50, "always-the-same");
+  await expect.poll(() => playground.sum("high-watermark")).toBe(50);
+  expect((await playground.numbers("high-watermark")).filter((end) => end > 0)).toEqual([50]);
+});
+
+test("with seven members on six partitions one is idle and says so", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 6);
+  await playground.addGroup("analytics");
+  for (let members = 1; members < 7; members += 1) await playground.addMember("analytics");
+  await playground.stable("analytics", 7);
+  const idle = playground.group("analytics").getByTestId("member-idle");
+  await expect(idle).toHaveCount(1);
+  await expect(idle).toContainText("more members than partitions");
+  await playground.produce(60, "");
+  await playground.consumed("analytics", 60);
+});
+
+test("__consumer_offsets is read as a plain topic and shows the commits", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 1);
+  await playground.produce(25, "");
+  await playground.addGroup("analytics");
+  await playground.consumed("analytics", 25);
+  const group = playground.group("analytics");
+  await expect.poll(() => playground.sum("committed", group)).toBe(25);
+  await playground.chooseTopic("__consumer_offsets");
+  const cells = page.locator("[data-testid=record]:enabled[aria-label*='key P0']");
+  await cells.last().click();
+  const decoded = await page.getByTestId("record-decoded").textContent();
+  expect(JSON.parse(decoded ?? "")).toEqual({
+    key: { group: "analytics", topic: "orders", partition: 0 },
+    value: expect.objectContaining({ offset: 25 }) as unknown,
+  });
+});
+
+test("a record shows its key, value, headers, timestamp and bytes", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 1);
+  await page.getByTestId("value").fill('{"total": {n}}');
+  await playground.produce(3, "user-7");
+  const record = page.getByTestId("record").nth(1);
+  await expect(record).toBeEnabled();
+  await record.click();
+  const dialog = page.getByTestId("record-dialog");
+  await expect(dialog.getByTestId("record-key")).toHaveText("user-7");
+  expect(JSON.parse((await dialog.getByTestId("record-value").textContent()) ?? "")).toEqual({
+    total: 2,
+  });
+  await expect(dialog.getByTestId("record-timestamp")).toContainText(/^\d{4}-\d{2}-\d{2}T/);
+  await expect(dialog).toContainText("75 73 65 72 2d 37");
+});
+
+test("a seek makes a member read again", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 1);
+  await playground.produce(10, "");
+  await playground.addGroup("analytics");
+  await playground.consumed("analytics", 10);
+  const group = playground.group("analytics");
+  await group.getByTestId("seek-to").selectOption("offset");
+  await group.getByTestId("seek-offset").fill("4");
+  await group.getByTestId("seek").click();
+  await playground.consumed("analytics", 16);
+  await group.getByTestId("seek-to").selectOption("beginning");
+  await group.getByTestId("seek").click();
+  await playground.consumed("analytics", 26);
+});

@@ -1,0 +1,7 @@
+import { defineConfig } from "vite";
+
+// Into the built playground, so that both pages have the same origin and thus the same broker.
+export default defineConfig({
+  base: "/check/",
+  build: { target: "es2022", outDir: "../../../www/dist/check", emptyOutDir: true },
+});

@@ -1,0 +1,62 @@
+import { type GroupSettings, Member } from "./member.ts";
+
+/** The members of a consumer group that run in this page, and how they work. */
+export class Group {
+  readonly groupId: string;
+  readonly members: Member[] = [];
+  readonly settings: GroupSettings = { autoCommit: true, processingMs: 0 };
+  readonly #changed: () => void;
+  #lastMember = 0;
+
+  constructor(groupId: string, changed: () => void) {
+    this.groupId = groupId;
+    this.#changed = changed;
+  }
+
+  /** Adds a member that reads `topic`. */
+  async add(topic: string): Promise<void> {
+    this.#lastMember += 1;
+    const clientId = `${this.groupId}-${this.#lastMember}`;
+    const member = new Member(this.groupId, clientId, topic, this.settings, this.#changed);
+    this.members.push(member);
+    this.#changed();
+    try {
+      await member.start();
+    } catch (error) {
+      this.#forget(member);
+      throw error;
+    }
+  }
+
+  async remove(member: Member): Promise<void> {
+    this.#forget(member);
+    await member.stop();
+  }
+
+  async removeAll(): Promise<void> {
+    await Promise.all([...this.members].map((member) => this.remove(member)));
+  }
+
+  /** Whether members commit by themselves; those that run start again, since it is fixed then. */
+  async setAutoCommit(autoCommit: boolean): Promise<void> {
+    this.settings.autoCommit = autoCommit;
+    const topics = this.members.map((member) => member.topic);
+    await this.removeAll();
+    await Promise.all(topics.map((topic) => this.add(topic)));
+  }
+
+  /** Moves whichever member has the partition. False when none of this page has it. */
+  seek(topic: string, partition: number, offset: number): boolean {
+    const owner = this.members.find(
+      (member) => member.topic === topic && member.assigned.has(partition),
+    );
+    owner?.seek(partition, offset);
+    return owner !== undefined;
+  }
+
+  #forget(member: Member): void {
+    const index = this.members.indexOf(member);
+    if (index >= 0) this.members.splice(index, 1);
+    this.#changed();
+  }
+}

@@ -1,0 +1,114 @@
+import type { Consumer, KafkaMessage } from "tablog";
+import type { StoredRecord } from "../records/stored.ts";
+import { kafkaAs, PAGE_CLIENT_ID } from "./cluster.ts";
+
+/** The group of the page's own reader; it commits nothing. */
+export const READER_GROUP = `${PAGE_CLIENT_ID}-reader`;
+
+const BYTES_PER_PARTITION_MAX = 64 * 1024;
+const PARTITIONS_AT_ONCE_MAX = 4;
+
+/** What somebody waits for: records of `[from, to)`. */
+interface Wanted {
+  from: number;
+  to: number;
+  records: StoredRecord[];
+  done: (records: StoredRecord[]) => void;
+}
+
+/** Reads any record of a topic, for those who click at it. */
+export class Reader {
+  #topic: string | undefined;
+  #opened: Promise<TopicReader> | undefined;
+
+  /** The records of `[from, to)`, which must be below the high watermark. */
+  async read(topic: string, partition: number, from: number, to: number): Promise<StoredRecord[]> {
+    if (topic !== this.#topic) {
+      void this.#opened?.then((reader) => reader.close());
+      this.#topic = topic;
+      this.#opened = TopicReader.open(topic);
+    }
+    const reader = await this.#opened;
+    return (await reader?.read(partition, from, to)) ?? [];
+  }
+}
+
+/** A consumer that has all partitions of a topic, paused but for those that somebody waits for. */
+class TopicReader {
+  readonly #topic: string;
+  readonly #consumer: Consumer;
+  readonly #wanted = new Map<number, Wanted>();
+
+  private constructor(topic: string) {
+    this.#topic = topic;
+    this.#consumer = kafkaAs(READER_GROUP).consumer({
+      groupId: READER_GROUP,
+      maxBytesPerPartition: BYTES_PER_PARTITION_MAX,
+    });
+  }
+
+  static async open(topic: string): Promise<TopicReader> {
+    const reader = new TopicReader(topic);
+    const consumer = reader.#consumer;
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic] });
+    const running = consumer.run({
+      autoCommit: false,
+      partitionsConsumedConcurrently: PARTITIONS_AT_ONCE_MAX,
+      eachBatch: ({ batch }) => {
+        reader.#took(batch.partition, batch.messages);
+        return Promise.resolve();
+      },
+    });
+    consumer.pause([{ topic }]);
+    await running;
+    return reader;
+  }
+
+  /** One read of a partition at a time. */
+  read(partition: number, from: number, to: number): Promise<StoredRecord[]> {
+    return new Promise((done) => {
+      this.#wanted.set(partition, { from, to, records: [], done });
+      const topic = this.#topic;
+      this.#consumer.seek({ topic, partition, offset: String(from) });
+      this.#consumer.resume([{ topic, partitions: [partition] }]);
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const { records, done } of this.#wanted.values()) done(records);
+    await this.#consumer.disconnect();
+  }
+
+  #took(partition: number, messages: readonly KafkaMessage[]): void {
+    const wanted = this.#wanted.get(partition);
+    if (wanted === undefined) return;
+    const { from, to, records, done } = wanted;
+    for (const message of messages) {
+      const offset = Number(message.offset);
+      if (from <= offset && offset < to) records.push(stored(this.#topic, partition, message));
+    }
+    if (Number(messages.at(-1)?.offset ?? -1) < to - 1) return;
+    this.#consumer.pause([{ topic: this.#topic, partitions: [partition] }]);
+    this.#wanted.delete(partition);
+    done(records);
+  }
+}
+
+function stored(topic: string, partition: number, message: KafkaMessage): StoredRecord {
+  const { offset, timestamp, key, value, headers } = message;
+  return {
+    topic,
+    partition,
+    offset: Number(offset),
+    timestampMs: Number(timestamp),
+    key,
+    value,
+    headers: Object.entries(headers).flatMap(([name, values]) =>
+      (Array.isArray(values) ? values : [values]).map((one): [string, Uint8Array | null] => [
+        name,
+        one ?? null,
+      ]),
+    ),
+  };
+}

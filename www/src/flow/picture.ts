@@ -1,0 +1,87 @@
+import { Rate } from "./rate.ts";
+
+/** Everything the page knows about the broker: folded from frames, completed by the survey. */
+export class Picture {
+  readonly topics = new Map<string, TopicPicture>();
+  readonly groups = new Map<string, GroupPicture>();
+  /** Who produced, by client id. */
+  readonly producers = new Map<string, ClientPicture>();
+  /** Who fetched, by client id. */
+  readonly fetchers = new Map<string, ClientPicture>();
+
+  topic(name: string): TopicPicture {
+    return entry(this.topics, name, () => ({ name, partitions: [] }));
+  }
+
+  partition(topic: string, partition: number): PartitionPicture {
+    const { partitions } = this.topic(topic);
+    while (partitions.length <= partition) {
+      partitions.push({ logStartOffset: 0, highWatermark: 0, appended: new Rate() });
+    }
+    const found = partitions[partition];
+    if (found === undefined) throw new RangeError(`no partition ${partition}`);
+    return found;
+  }
+
+  group(groupId: string): GroupPicture {
+    return entry(this.groups, groupId, () => ({
+      groupId,
+      state: "Empty",
+      assignor: "",
+      members: [],
+      committed: new Map<string, number>(),
+    }));
+  }
+}
+
+export interface TopicPicture {
+  name: string;
+  partitions: PartitionPicture[];
+}
+
+export interface PartitionPicture {
+  /** The first offset that is still there. */
+  logStartOffset: number;
+  /** The offset that the next record gets, as far as consumers may see. */
+  highWatermark: number;
+  appended: Rate;
+}
+
+export interface GroupPicture {
+  groupId: string;
+  /** Kafka's name: Empty, PreparingRebalance, CompletingRebalance, Stable, Dead. */
+  state: string;
+  /** Kafka's name of the chosen assignor; empty while there is none. */
+  assignor: string;
+  /** Known once a frame of the group has passed. */
+  generation?: number;
+  members: MemberPicture[];
+  /** Committed offsets by `topicPartition()`. */
+  committed: Map<string, number>;
+}
+
+export interface MemberPicture {
+  memberId: string;
+  clientId: string;
+  /** Partitions by topic. */
+  assignment: Record<string, number[]>;
+}
+
+export interface ClientPicture {
+  records: number;
+  rate: Rate;
+}
+
+/** The key of a partition in maps. */
+export function topicPartition(topic: string, partition: number): string {
+  return `${topic}-${partition}`;
+}
+
+/** The value of a key, made when it is missing. */
+export function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

@@ -1,0 +1,28 @@
+// How groups and partitions look, so that one is the same everywhere on the page.
+import { html, type TemplateResult } from "lit-html";
+import type { Playground } from "../playground.ts";
+
+const COLOURS = 8;
+
+/** The CSS colour of a partition. */
+export function partitionColour(partition: number): string {
+  return `var(--partition-${partition % COLOURS})`;
+}
+
+/** The groups of the page in their order, which gives each its letter and colour. */
+export function groupIds(app: Playground): string[] {
+  return [...new Set([...app.picture.groups.keys(), ...app.groups.keys()])].sort();
+}
+
+/** The CSS colour of the group at `index` of `groupIds()`. */
+export function groupColour(index: number): string {
+  return `var(--group-${index % COLOURS})`;
+}
+
+/** The group's letter on its colour. */
+export function groupBadge(index: number): TemplateResult {
+  const letter = String.fromCharCode(65 + (index % 26));
+  return html`<span class="badge" style="--group: ${groupColour(index)}" aria-hidden="true"
+    >${letter}</span
+  >`;
+}

@@ -1,0 +1,120 @@
+import { html, nothing, type TemplateResult } from "lit-html";
+import { repeat } from "lit-html/directives/repeat.js";
+import type { Member } from "../engine/member.ts";
+import { type MemberPicture, topicPartition } from "../flow/picture.ts";
+import type { Playground } from "../playground.ts";
+import { partitionColour } from "./marks.ts";
+import { count, perSecond } from "./numbers.ts";
+
+/** The members of a group: those of this page, and others that the broker knows. */
+export function membersView(app: Playground, groupId: string): TemplateResult {
+  const picture = app.picture.groups.get(groupId);
+  const group = app.group(groupId);
+  const own = new Set(group.members.map(({ clientId }) => clientId));
+  const others = picture?.members.filter(({ clientId }) => !own.has(clientId)) ?? [];
+  const stable = picture?.state === "Stable";
+  return html`
+    <ul class="members">
+      ${repeat(
+        group.members,
+        ({ clientId }) => clientId,
+        (member) => ownMember(app, groupId, member, stable),
+      )}
+      ${others.map((member) => otherMember(member))}
+    </ul>
+  `;
+}
+
+function ownMember(
+  app: Playground,
+  groupId: string,
+  member: Member,
+  stable: boolean,
+): TemplateResult {
+  const { clientId, topic, joined, paused, crash } = member;
+  const partitions = [...member.assigned].sort((a, b) => a - b);
+  const idle = stable && joined && partitions.length === 0;
+  return html`
+    <li
+      class="member ${idle ? "idle" : ""}"
+      data-testid="member"
+      data-client-id=${clientId}
+      data-joined=${joined}
+      data-node="member:${clientId}"
+    >
+      <div class="title">
+        <h4>${clientId}</h4>
+        <span class="rate">${perSecond(member.rate.perSecond(Date.now()))}</span>
+        <button
+          class="icon"
+          aria-pressed=${paused}
+          data-testid="pause-member"
+          aria-label="${paused ? "Resume" : "Pause"} ${clientId}"
+          title=${paused ? "Resume" : "Pause"}
+          @click=${() => {
+            member.togglePause();
+          }}
+        >
+          ${paused ? "▶" : "❚❚"}
+        </button>
+        <button
+          class="icon danger"
+          data-testid="remove-member"
+          aria-label="Remove ${clientId}"
+          title="Remove: it leaves the group"
+          @click=${() => void app.act(app.group(groupId).remove(member))}
+        >
+          ✕
+        </button>
+      </div>
+      <p class="figures">
+        ${chips(clientId, topic, partitions)}
+        <span>
+          <b data-testid="consumed-count" data-client-id=${clientId} data-value=${member.consumed}
+            >${count(member.consumed)}</b
+          >
+          consumed
+        </span>
+      </p>
+      ${crash !== undefined ? html`<p class="warning">${crash.message}</p>` : nothing}
+      ${
+        idle
+          ? html`<p class="warning" data-testid="member-idle">
+              Idle: more members than partitions
+            </p>`
+          : nothing
+      }
+      ${joined || crash !== undefined ? nothing : html`<p class="hint">joining…</p>`}
+      ${paused ? html`<p class="hint">Paused: fetches nothing, keeps its partitions</p>` : nothing}
+    </li>
+  `;
+}
+
+function otherMember({ clientId, assignment }: MemberPicture): TemplateResult {
+  return html`
+    <li class="member other" data-testid="other-member" data-node="member:${clientId}">
+      <h4>${clientId}</h4>
+      <p class="figures">
+        ${Object.entries(assignment).map(([topic, indexes]) => chips(clientId, topic, indexes))}
+      </p>
+      <p class="hint">Not of this page: elsewhere, or gone until its session times out</p>
+    </li>
+  `;
+}
+
+function chips(clientId: string, topic: string, partitions: readonly number[]): TemplateResult {
+  return html`
+    <span class="chips" data-testid="assignment" data-partitions=${partitions.join(",")}>
+      ${partitions.map(
+        (index) =>
+          html`<span
+            class="chip"
+            style="--partition: ${partitionColour(index)}"
+            data-node="chip:${clientId}:${topicPartition(topic, index)}"
+            title="${topic}, partition ${index}"
+            >P${index}</span
+          >`,
+      )}
+    </span>
+  `;
+}

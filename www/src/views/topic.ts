@@ -1,0 +1,75 @@
+import { html, nothing, type TemplateResult } from "lit-html";
+import { isInternal, type Playground } from "../playground.ts";
+import type { TopicPicture } from "../flow/picture.ts";
+import { CONSUMER_OFFSETS } from "../records/consumer_offsets.ts";
+import { partitionView } from "./tape.ts";
+
+/** Beyond so many partitions, those that never had a record are left out. */
+const EMPTY_PARTITIONS_SHOWN_MAX = 12;
+
+/** The chosen topic: a tape for each partition. */
+export function topicView(app: Playground): TemplateResult {
+  const topic = app.topicPicture;
+  return html`
+    <section class="column topic" aria-labelledby="topic-title">
+      ${topic === undefined ? welcome() : chosen(app, topic)}
+    </section>
+  `;
+}
+
+function welcome(): TemplateResult {
+  return html`
+    <h2 id="topic-title">No topic yet</h2>
+    <div class="card welcome">
+      <p>
+        <b>Create a topic above, or load the flights.</b> Then add members to a group and watch the
+        records go from the producer to the partitions and on to the members.
+      </p>
+    </div>
+  `;
+}
+
+function chosen(app: Playground, topic: TopicPicture): TemplateResult {
+  const partitions = [...topic.partitions.entries()];
+  const shown = partitions.filter(
+    ([, { highWatermark }]) => highWatermark > 0 || partitions.length <= EMPTY_PARTITIONS_SHOWN_MAX,
+  );
+  const hidden = partitions.length - shown.length;
+  return html`
+    <div class="title">
+      <h2 id="topic-title">Topic <code>${topic.name}</code></h2>
+      ${
+        isInternal(topic.name)
+          ? nothing
+          : html`<button
+              class="quiet danger"
+              data-testid="delete-topic"
+              @click=${() => {
+                if (confirm(`Delete the topic ${topic.name}?`)) void app.deleteTopic(topic.name);
+              }}
+            >
+              Delete
+            </button>`
+      }
+    </div>
+    <p class="hint">${explanation(topic.name)}</p>
+    <p class="legend" aria-hidden="true">
+      <span><i class="mark position"></i> position: what a member reads next</span>
+      <span><i class="mark committed"></i> committed: where its successor would resume</span>
+    </p>
+    ${shown.map(([index, partition]) => partitionView(app, topic.name, index, partition))}
+    ${
+      hidden === 0
+        ? nothing
+        : html`<p class="hint" data-testid="hidden-partitions">
+            ${hidden} partitions never had a record and are not shown.
+          </p>`
+    }
+  `;
+}
+
+function explanation(topic: string): string {
+  return topic === CONSUMER_OFFSETS
+    ? "Kafka's own topic, read like any other: every commit and every generation of a group is a record here. The partition is a hash of the group's name."
+    : "Each partition is a log: records are appended at its end and keep their offset. The high watermark is the end that consumers may see.";
+}
