@@ -5,11 +5,11 @@ use super::commits::{Drive, StorageDriver};
 use super::entropy;
 use super::port::{Arrival, Port};
 use super::tap::{Direction, Tap};
+use super::timer::Timer;
 use crate::broker::Broker;
 use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
 use crate::metadata::{Controller, ControllerConfig};
 use crate::storage::{Storage, StorageError};
-use gloo_timers::callback::Timeout;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -64,7 +64,7 @@ struct Inner {
 #[derive(Default)]
 struct Side {
     storage: RefCell<Option<Rc<dyn Drive>>>,
-    timer: RefCell<Option<Timeout>>,
+    timer: RefCell<Option<Timer>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,7 +239,7 @@ impl Inner {
             }
             (_, Effect::WakeAt(instant)) => {
                 let host = Rc::downgrade(self);
-                let timer = Timeout::new(ms_until(self.clock.now(), instant), move || {
+                let timer = Timer::after(ms_until(self.clock.now(), instant), move || {
                     if let Some(inner) = host.upgrade() {
                         inner.push(node, Event::Woken);
                     }

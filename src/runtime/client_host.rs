@@ -2,12 +2,12 @@
 
 use super::clock::{Clock, ms_until};
 use super::port::{Arrival, Port};
+use super::timer::Timer;
 use crate::client::admin::{Admin, AdminCommand, AdminOutput};
 use crate::client::consumer::{Consumer, ConsumerCommand, ConsumerOutput};
 use crate::client::producer::{Producer, ProducerCommand, ProducerOutput};
 use crate::client::{ClientEffect, ClientEvent, ConnectionId};
 use crate::now::Now;
-use gloo_timers::callback::Timeout;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -68,7 +68,7 @@ struct Inner<M: ClientMachine, E> {
     queue: RefCell<VecDeque<ClientEvent<M::Command>>>,
     draining: Cell<bool>,
     ports: RefCell<BTreeMap<ConnectionId, Port>>,
-    timer: RefCell<Option<Timeout>>,
+    timer: RefCell<Option<Timer>>,
 }
 
 impl<M, E> ClientHost<M, E>
@@ -162,7 +162,7 @@ where
             }
             ClientEffect::WakeAt(instant) => {
                 let host = Rc::downgrade(self);
-                let timer = Timeout::new(ms_until(self.clock.now(), instant), move || {
+                let timer = Timer::after(ms_until(self.clock.now(), instant), move || {
                     if let Some(inner) = host.upgrade() {
                         inner.push(ClientEvent::Woken);
                     }

@@ -8,6 +8,7 @@ mod commits;
 mod entropy;
 mod port;
 mod tap;
+mod timer;
 
 pub use broker_host::{BrokerHost, HostError};
 pub use client_host::{ClientEdge, ClientHost, ClientMachine};

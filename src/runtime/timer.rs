@@ -1,0 +1,50 @@
+//! A timer that fires once.
+
+use js_sys::{Function, Reflect, global};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// Fires once; dropping it before that cancels it.
+///
+/// In Node it does not keep the process alive, unlike a plain `setTimeout`: whoever uses a cluster
+/// has a port open, and a broker that nobody uses any more must not hold a process up.
+pub struct Timer {
+    id: JsValue,
+    _callback: Closure<dyn FnMut()>,
+}
+
+impl Timer {
+    /// Runs `callback` after so many milliseconds.
+    pub fn after(ms: u32, callback: impl FnOnce() + 'static) -> Timer {
+        let callback = Closure::once(callback);
+        let id = function("setTimeout")
+            .call2(&JsValue::UNDEFINED, callback.as_ref(), &JsValue::from(ms))
+            .expect("setTimeout takes a function and a number");
+        // Browsers give a number, Node an object.
+        let unref = Reflect::get(&id, &JsValue::from_str("unref")).ok();
+        if let Some(unref) = unref.and_then(|unref| unref.dyn_into::<Function>().ok()) {
+            unref
+                .call0(&id)
+                .expect("unref of a timer that was just set cannot fail");
+        }
+        Timer {
+            id,
+            _callback: callback,
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        function("clearTimeout")
+            .call1(&JsValue::UNDEFINED, &self.id)
+            .expect("clearTimeout takes what setTimeout gave");
+    }
+}
+
+fn function(name: &str) -> Function {
+    Reflect::get(&global(), &JsValue::from_str(name))
+        .ok()
+        .and_then(|value| value.dyn_into().ok())
+        .expect("pages, workers and Node have timers")
+}
