@@ -57,6 +57,8 @@ export class Consumer {
   #connecting: Promise<Connection> | undefined;
   #connection: Connection | undefined;
   #runner: Runner | undefined;
+  /** Between run and stop; a crash in between may start a new runner. */
+  #wanted = false;
   #restart: ReturnType<typeof setTimeout> | undefined;
 
   /** Throws for options that no consumer can have. */
@@ -106,6 +108,7 @@ export class Consumer {
     if ((config.eachMessage ?? config.eachBatch) === undefined) {
       throw invalid("run needs eachMessage or eachBatch");
     }
+    this.#wanted = true;
     await this.#start(config);
   }
 
@@ -133,6 +136,7 @@ export class Consumer {
 
   /** Lets handlers finish their message, commits, and leaves the group. Not from a handler. */
   async stop(): Promise<void> {
+    this.#wanted = false;
     clearTimeout(this.#restart);
     const runner = this.#runner;
     if (runner !== undefined) {
@@ -263,7 +267,7 @@ export class Consumer {
     await runner.stop();
     this.#runner = undefined;
     this.#instrumentation.emit("consumer.stop", null);
-    const restart = await this.#shallRestart(error);
+    const restart = (await this.#shallRestart(error)) && this.#wanted;
     // Who starts again needs the cluster that it has.
     if (!restart) {
       await this.#disconnect().catch((failure: unknown) => {

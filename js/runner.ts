@@ -3,6 +3,7 @@ import type { PolledBatch } from "./batch.js";
 import type { Cluster } from "./cluster.js";
 import { type ClientEvent, type Command, CommandPort } from "./command_port.js";
 import { asError } from "./error_object.js";
+import { KafkaJSError } from "./errors.js";
 import type { ConsumerPayloads, Instrumentation } from "./events.js";
 import { Handler } from "./handler.js";
 import type { Logger } from "./logger.js";
@@ -23,6 +24,8 @@ import { partitionKey, Work } from "./work.js";
 
 /** Messages that a handler gets at once, at most. */
 const BATCH_MESSAGES_MAX = 10_000;
+
+const COORDINATOR_NOT_AVAILABLE = 15;
 
 export interface RunnerOptions {
   groupId: string;
@@ -85,6 +88,7 @@ export class Runner {
 
   /** Resolves when the group has been joined, or will not be: then the crash tells why. */
   async start(cluster: Cluster): Promise<void> {
+    if (this.#isStopped()) return;
     try {
       const port = new CommandPort(cluster, "consumer", this.#options.options, (event) => {
         this.#happened(event);
@@ -100,7 +104,7 @@ export class Runner {
         });
       });
       const topics = await this.#subscribe(port);
-      if (this.#stop.signal.aborted) return;
+      if (this.#isStopped()) return;
       const { partitionsConsumedConcurrently: workers = 1 } = this.#options.run;
       this.#workers = Array.from({ length: workers }, () => this.#work(port));
       if (this.#options.subscriptions.hasPatterns) this.#workers.push(this.#watchTopics(port));
@@ -160,7 +164,7 @@ export class Runner {
   /** Polls and works on one batch after the other. */
   async #work(port: CommandPort): Promise<void> {
     try {
-      while (!this.#stop.signal.aborted) {
+      while (!this.#isStopped()) {
         const { id, answer } = port.requestById<{ batch?: PolledBatch | null }>({
           type: "poll",
           recordsMax: BATCH_MESSAGES_MAX,
@@ -223,7 +227,7 @@ export class Runner {
     try {
       for (;;) {
         await sleep(this.#options.patternRefreshMs, this.#stop.signal);
-        if (this.#stop.signal.aborted) return;
+        if (this.#isStopped()) return;
         await this.#subscribe(port);
       }
     } catch (error) {
@@ -233,9 +237,13 @@ export class Runner {
 
   #crash(thrown: unknown): void {
     // Who stops closes what others wait for.
-    if (this.#stop.signal.aborted) return;
+    if (this.#isStopped()) return;
     this.#stop.abort();
     this.#options.onCrash(thrown instanceof Error ? thrown : asError(thrown));
+  }
+
+  #isStopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   /** Asks for what has an answer that nobody waits for. */
@@ -251,7 +259,13 @@ export class Runner {
   }
 
   async #request(command: Command): Promise<void> {
-    await this.#port?.request(command);
+    if (this.#port === undefined) {
+      throw new KafkaJSError("The consumer has not reached its group yet", {
+        type: "COORDINATOR_NOT_AVAILABLE",
+        code: COORDINATOR_NOT_AVAILABLE,
+      });
+    }
+    await this.#port.request(command);
   }
 
   #happened({ name, payload }: ClientEvent): void {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import {
   CompressionTypes,
   ConfigResourceTypes,
@@ -22,8 +24,6 @@ function memory(t, config) {
     cluster: `engine-${clusters++}`,
     storage: "memory",
     logLevel: logLevel.NOTHING,
-    // Kafka waits for more members before a group's first generation.
-    brokerConfig: { "group.initial.rebalance.delay.ms": "0" },
     ...config,
   });
   t.after(() => kafka.close());
@@ -629,4 +629,26 @@ test("a memory cluster outlives its clients, until it is closed", async (t) => {
   await admin.connect();
   assert.deepEqual(await admin.listTopics(), []);
   await kafka.close();
+});
+
+test("a process ends when its clients have disconnected", async () => {
+  const program = `
+    import { Kafka, logLevel } from "tablog";
+    const kafka = new Kafka({ storage: "memory", logLevel: logLevel.NOTHING });
+    const producer = kafka.producer();
+    await producer.connect();
+    await producer.send({ topic: "t", messages: [{ value: "v" }] });
+    const consumer = kafka.consumer({ groupId: "g" });
+    await consumer.subscribe({ topic: "t", fromBeginning: true });
+    await new Promise((resolve) => consumer.run({ eachMessage: async () => resolve() }));
+    await consumer.disconnect();
+    await producer.disconnect();
+    console.log("done");
+  `;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--input-type=module", "--eval", program],
+    { timeout: 20_000 },
+  );
+  assert.equal(stdout, "done\n");
 });
