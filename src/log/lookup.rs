@@ -70,13 +70,18 @@ impl LogManager {
         let log = self.usable(id)?;
         let tail = log.tail.iter().map(header_and_bytes);
         let found = max_within(tail, start, end);
-        let mut best = self.stop_if_damaged(id, found)?;
-        // By descending timestamp, so that mostly one chunk must be looked into.
+        let in_tail = self.stop_if_damaged(id, found)?;
+        let mut in_chunks: Option<TimestampOffset> = None;
+        // By descending timestamp and ascending offset, so that mostly one chunk must be looked
+        // into: a lookup that needed more chunks than the cache keeps would never end.
         let mut chunks: Vec<IndexedChunk> = self.usable(id)?.index.indexed().copied().collect();
         chunks.retain(|it| it.chunk.last_offset >= start && it.chunk.base_offset < end);
         chunks.sort_by_key(|it| std::cmp::Reverse(it.chunk.max_timestamp));
         for indexed in chunks {
-            if best.is_some_and(|best| best.timestamp > indexed.chunk.max_timestamp) {
+            let max_timestamp = indexed.chunk.max_timestamp;
+            if in_chunks.is_some_and(|best| best.timestamp >= max_timestamp)
+                || in_tail.is_some_and(|best| best.timestamp > max_timestamp)
+            {
                 break;
             }
             let chunk: Rc<ChunkBytes> = match self.chunk(id, &indexed)? {
@@ -85,9 +90,9 @@ impl LogManager {
             };
             let found = max_within(chunk.batches(), start, end);
             let found = self.stop_if_damaged(id, found)?;
-            best = later(best, found);
+            in_chunks = later(in_chunks, found);
         }
-        Ok(Lookup::Ready(best))
+        Ok(Lookup::Ready(later(in_chunks, in_tail)))
     }
 
     fn index_for_lookup<T>(&mut self, id: PartitionId) -> Result<Option<Lookup<T>>, LogError> {

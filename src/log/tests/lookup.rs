@@ -100,3 +100,16 @@ fn a_record_that_is_not_durable_is_not_found() {
     node.settle();
     assert_eq!(find(&mut node, 60, i64::MAX), Some((6, 90)));
 }
+
+#[test]
+fn the_greatest_timestamp_is_found_in_more_chunks_than_the_cache_keeps() {
+    let mut node = Node::new();
+    let chunks = CHUNK_CACHE_BYTES_MAX / (1 << 20) + 2;
+    for _ in 0..chunks {
+        node.append(p0(), timed(&[7], 1 << 19)).unwrap();
+        node.append(p0(), timed(&[7], 1 << 19)).unwrap();
+        node.settle();
+    }
+    let mut node = node.crash(&LogConfig::default());
+    assert_eq!(max(&mut node, i64::MAX), Some((0, 7)));
+}
