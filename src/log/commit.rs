@@ -422,7 +422,7 @@ impl LogManager {
         self.uncommitted_bytes = 0;
         for log in self.logs.values_mut() {
             if log.log_end_offset > log.durable_end {
-                log.roll_back();
+                log.roll_back(now.wall.0);
                 events.push(LogEvent::RolledBack {
                     id: log.id,
                     end: log.durable_end,

@@ -27,10 +27,15 @@ impl Derived {
     }
 
     /// Takes an appended batch into account; `header` has its final offsets and leader epoch.
-    pub fn update(&mut self, header: &BatchHeader, marker: Option<&EndTransactionMarker>) {
+    pub fn update(
+        &mut self,
+        now_ms: i64,
+        header: &BatchHeader,
+        marker: Option<&EndTransactionMarker>,
+    ) {
         self.leader_epochs
             .assign(header.partition_leader_epoch, header.base_offset);
-        self.producers.update(header, marker);
+        self.producers.update(now_ms, header, marker);
     }
 
     /// Forgets what lies below the start of the log.

@@ -131,7 +131,7 @@ impl Log {
                 let mut batch = writable(valid.bytes);
                 let timestamp_type = self.config.message_timestamp_type;
                 set_max_timestamp(&mut batch, timestamp_type, valid.max_timestamp);
-                Ok(self.lead(batch, None, leader_epoch)?)
+                Ok(self.lead(now_ms, batch, None, leader_epoch)?)
             }
             AppendOrigin::Coordinator => {
                 check_message_size(&self.config, batch.len())?;
@@ -139,7 +139,7 @@ impl Log {
                 let header = exactly_one(&batch)?;
                 let marker = end_transaction_marker(&header, &batch)?;
                 self.derived.check(&header, marker.as_ref(), origin)?;
-                Ok(self.lead(writable(batch), marker, leader_epoch)?)
+                Ok(self.lead(now_ms, writable(batch), marker, leader_epoch)?)
             }
             AppendOrigin::Replication => {
                 let header = exactly_one(&batch)?;
@@ -152,7 +152,7 @@ impl Log {
                     });
                 }
                 let marker = end_transaction_marker(&header, &batch)?;
-                self.push(header, batch, marker.as_ref());
+                self.push(now_ms, header, batch, marker.as_ref());
                 Ok(self.appended(&header))
             }
         }
@@ -161,6 +161,7 @@ impl Log {
     /// Gives a checked batch its offsets and epoch, in place.
     fn lead(
         &mut self,
+        now_ms: i64,
         mut batch: BytesMut,
         marker: Option<EndTransactionMarker>,
         leader_epoch: i32,
@@ -168,7 +169,7 @@ impl Log {
         set_base_offset(&mut batch, self.log_end_offset);
         set_partition_leader_epoch(&mut batch, leader_epoch);
         let header = BatchHeader::read(&batch)?;
-        self.push(header, batch.freeze(), marker.as_ref());
+        self.push(now_ms, header, batch.freeze(), marker.as_ref());
         Ok(self.appended(&header))
     }
 
@@ -189,8 +190,14 @@ impl Log {
         }
     }
 
-    fn push(&mut self, header: BatchHeader, bytes: Bytes, marker: Option<&EndTransactionMarker>) {
-        self.derived.update(&header, marker);
+    fn push(
+        &mut self,
+        now_ms: i64,
+        header: BatchHeader,
+        bytes: Bytes,
+        marker: Option<&EndTransactionMarker>,
+    ) {
+        self.derived.update(now_ms, &header, marker);
         self.log_end_offset = header.next_offset();
         self.tail_bytes += bytes.len();
         self.tail.push_back(TailBatch { header, bytes });
@@ -198,7 +205,13 @@ impl Log {
 
     /// Takes the batches of a journal row again, at opening. The error says why they cannot be
     /// what follows the log so far.
-    pub fn restore(&mut self, seq: u64, start_offset: i64, bytes: &Bytes) -> Result<(), String> {
+    pub fn restore(
+        &mut self,
+        now_ms: i64,
+        seq: u64,
+        start_offset: i64,
+        bytes: &Bytes,
+    ) -> Result<(), String> {
         if start_offset != self.log_end_offset {
             return Err(format!(
                 "journal row {seq} goes on at offset {start_offset}, the log ends at {}",
@@ -217,7 +230,7 @@ impl Log {
                 .map_err(|error| format!("journal row {seq} is damaged: {error}"))?;
             // The tail pins the whole row otherwise, when other partitions have moved on.
             let batch = Bytes::copy_from_slice(&batch);
-            self.push(header, batch, marker.as_ref());
+            self.push(now_ms, header, batch, marker.as_ref());
         }
         self.durable_end = self.log_end_offset;
         self.journal_first.get_or_insert(seq);
@@ -239,7 +252,7 @@ impl Log {
     }
 
     /// Cuts the log back to what is durable, after a commit has failed.
-    pub fn roll_back(&mut self) {
+    pub fn roll_back(&mut self, now_ms: i64) {
         while let Some(batch) = self.tail.back()
             && batch.header.last_offset() >= self.durable_end
         {
@@ -247,12 +260,12 @@ impl Log {
             self.tail.pop_back();
         }
         self.log_end_offset = self.durable_end;
-        if let Err(why) = self.derive_again() {
+        if let Err(why) = self.derive_again(now_ms) {
             self.stop(why);
         }
     }
 
-    fn derive_again(&mut self) -> Result<(), String> {
+    fn derive_again(&mut self, now_ms: i64) -> Result<(), String> {
         let damaged = "the stored snapshot or tail cannot be read";
         self.derived = match self.snapshot.is_empty() {
             true => Derived::default(),
@@ -261,7 +274,7 @@ impl Log {
         for batch in &self.tail {
             let marker =
                 end_transaction_marker(&batch.header, &batch.bytes).map_err(|_| damaged)?;
-            self.derived.update(&batch.header, marker.as_ref());
+            self.derived.update(now_ms, &batch.header, marker.as_ref());
         }
         self.derived.truncate_from_start(self.head.log_start_offset);
         Ok(())

@@ -83,7 +83,7 @@ impl LogManager {
         }
         let opening = std::mem::take(opening);
         self.state = State::Open;
-        if let Err(error) = self.make_logs(opening) {
+        if let Err(error) = self.make_logs(now, opening) {
             return self.fail(error, events);
         }
         self.maintenance.opened(now);
@@ -96,7 +96,7 @@ impl LogManager {
         }
     }
 
-    fn make_logs(&mut self, opening: Opening) -> Result<(), StorageError> {
+    fn make_logs(&mut self, now: Now, opening: Opening) -> Result<(), StorageError> {
         for row in opening.heads {
             let malformed = |it: Malformed| it.in_store(Store::Head);
             let id = layout::partition_of_key(&row.key).map_err(malformed)?;
@@ -139,7 +139,7 @@ impl LogManager {
                 if seq < log.head.journal_from || log.stopped.is_some() {
                     continue;
                 }
-                match log.restore(seq, start_offset, &bytes) {
+                match log.restore(now.wall.0, seq, start_offset, &bytes) {
                     Ok(()) => self.journal.need(log.journal_first.unwrap_or(seq), id),
                     Err(why) => {
                         log.stop(why);

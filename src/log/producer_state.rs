@@ -40,7 +40,8 @@ struct Producer {
     epoch: i16,
     /// The last batches, oldest first.
     batches: VecDeque<ProducerBatch>,
-    last_timestamp: i64,
+    /// When this node last took a batch of it, wall clock.
+    last_seen_ms: i64,
     coordinator_epoch: i32,
     transaction_first_offset: Option<i64>,
 }
@@ -146,7 +147,7 @@ impl Producer {
         Producer {
             epoch,
             batches: VecDeque::with_capacity(1),
-            last_timestamp: -1,
+            last_seen_ms: -1,
             coordinator_epoch: NO_COORDINATOR_EPOCH,
             transaction_first_offset: None,
         }
@@ -233,7 +234,16 @@ impl ProducerState {
     }
 
     /// Takes an appended batch into account; `header` has its final offsets.
-    pub fn update(&mut self, header: &BatchHeader, marker: Option<&EndTransactionMarker>) {
+    ///
+    /// A producer's silence is measured by `now_ms`, unlike Kafka's, which takes the timestamps of
+    /// its records: somebody who loads old data would be forgotten while producing, and the resend
+    /// of a batch be stored twice.
+    pub fn update(
+        &mut self,
+        now_ms: i64,
+        header: &BatchHeader,
+        marker: Option<&EndTransactionMarker>,
+    ) {
         if !header.has_producer_id() {
             return;
         }
@@ -246,7 +256,7 @@ impl ProducerState {
             .entry(header.producer_id)
             .or_insert_with(|| Producer::new(header.producer_epoch));
         producer.raise_epoch(header.producer_epoch);
-        producer.last_timestamp = header.max_timestamp;
+        producer.last_seen_ms = now_ms;
         let Some(marker) = marker else {
             if producer.batches.len() == PRODUCER_BATCHES_MAX {
                 producer.batches.pop_front();
@@ -292,7 +302,7 @@ impl ProducerState {
             .producers
             .iter()
             .filter(|(_, producer)| producer.transaction_first_offset.is_none())
-            .min_by_key(|(_, producer)| producer.last_timestamp)
+            .min_by_key(|(_, producer)| producer.last_seen_ms)
             .map(|(producer_id, _)| *producer_id);
         if let Some(producer_id) = silent_longest {
             self.producers.remove(&producer_id);
@@ -303,7 +313,7 @@ impl ProducerState {
     pub fn expire(&mut self, now_ms: i64) {
         self.producers.retain(|_, producer| {
             producer.transaction_first_offset.is_some()
-                || now_ms.saturating_sub(producer.last_timestamp) < PRODUCER_ID_EXPIRATION_MS
+                || now_ms.saturating_sub(producer.last_seen_ms) < PRODUCER_ID_EXPIRATION_MS
         });
     }
 
@@ -378,7 +388,7 @@ impl ProducerState {
         for (producer_id, producer) in &self.producers {
             out.put_i64(*producer_id);
             out.put_i16(producer.epoch);
-            out.put_i64(producer.last_timestamp);
+            out.put_i64(producer.last_seen_ms);
             out.put_i32(producer.coordinator_epoch);
             out.put_i64(producer.transaction_first_offset.unwrap_or(-1));
             out.put_u8(producer.batches.len() as u8);
@@ -409,7 +419,7 @@ impl ProducerState {
         for _ in 0..input.try_get_u32()? {
             let producer_id = input.try_get_i64()?;
             let mut producer = Producer::new(input.try_get_i16()?);
-            producer.last_timestamp = input.try_get_i64()?;
+            producer.last_seen_ms = input.try_get_i64()?;
             producer.coordinator_epoch = input.try_get_i32()?;
             if let first_offset @ 0.. = input.try_get_i64()? {
                 producer.transaction_first_offset = Some(first_offset);

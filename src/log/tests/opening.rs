@@ -17,7 +17,7 @@ fn config() -> LogConfig {
 #[test]
 fn an_empty_store_opens_without_logs() {
     let node = Node::on(FaultyMedium::new());
-    assert!(node.logs.stored().is_empty());
+    assert!(node.logs.partitions().is_empty());
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_crash_at_any_step_keeps_what_was_durable() {
                 false => node.crash(&config()),
                 true => node.perform_and_crash(&config()),
             };
-            if node.logs.stored().is_empty() {
+            if node.logs.partitions().is_empty() {
                 assert_eq!(durable, 0);
                 continue;
             }
@@ -249,4 +249,31 @@ fn an_unreadable_store_is_fatal() {
         events[..],
         [LogEvent::Fatal(crate::storage::StorageError::Corrupt(_))]
     ));
+}
+
+#[test]
+fn a_resend_of_old_records_is_recognised_after_a_restart() {
+    // Flights of 2001, produced now.
+    let fields = BatchFields {
+        producer_id: 7,
+        producer_epoch: 0,
+        base_sequence: 0,
+        ..BatchFields::default()
+    };
+    let config = LogConfig {
+        retention_ms: -1,
+        ..LogConfig::default()
+    };
+    let mut node = Node::with_config(config.clone());
+    let old = batch_of(990_000_000_000, &[1], 0, fields);
+    node.append(p0(), old.clone()).unwrap();
+    node.settle();
+    for move_first in [false, true] {
+        if move_first {
+            node.move_all();
+        }
+        node = node.crash(&config);
+        node.tick();
+        assert!(node.append(p0(), old.clone()).unwrap().duplicate);
+    }
 }

@@ -29,7 +29,7 @@ fn append(
         return Ok(Some(duplicate));
     }
     state.check(&header, None, AppendOrigin::Client)?;
-    state.update(&header, None);
+    state.update(header.max_timestamp, &header, None);
     Ok(None)
 }
 
@@ -166,7 +166,7 @@ fn reads_back_as_encoded() {
         let mut header = header(0, 0, 1, offset);
         header.producer_id = producer_id;
         header.attributes = Attributes(if ends.is_some() { 0x30 } else { 0x10 });
-        state.update(&header, ends.map(marker).as_ref());
+        state.update(header.max_timestamp, &header, ends.map(marker).as_ref());
     }
     let mut row = Vec::new();
     state.encode(&mut row);
