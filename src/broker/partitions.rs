@@ -150,7 +150,7 @@ impl Broker {
                 }
             }
         }
-        for id in self.logs.stored() {
+        for id in self.logs.partitions() {
             if !hosted.contains(&id) {
                 self.logs.remove(id);
             }

@@ -80,6 +80,18 @@ impl Commit {
         self.row.is_some() && self.logs.values().all(|log| log.snapshot.is_none())
     }
 
+    /// A log is removed: what it has in flight counts no more.
+    pub fn forget(&mut self, log: &Log) {
+        let log_commit = self.logs.get(&log.id);
+        let Some(log_commit) = log_commit.filter(|it| it.incarnation == log.incarnation) else {
+            return;
+        };
+        let in_flight = log
+            .tail_from(log.durable_end)
+            .take_while(|batch| batch.header.last_offset() < log_commit.end);
+        self.appended_bytes -= in_flight.map(|batch| batch.bytes.len()).sum::<usize>();
+    }
+
     /// The durable end of a log when this is committed.
     fn end_of(&self, id: PartitionId) -> Option<i64> {
         self.logs.get(&id).map(|log| log.end)

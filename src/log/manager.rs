@@ -159,13 +159,9 @@ impl LogManager {
         log.config = config;
     }
 
-    /// The partitions that the store has something of.
-    pub fn stored(&self) -> Vec<PartitionId> {
-        self.logs
-            .values()
-            .filter(|log| log.stored)
-            .map(|log| log.id)
-            .collect()
+    /// The partitions whose logs are here, whether the store has something of them or not.
+    pub fn partitions(&self) -> Vec<PartitionId> {
+        self.logs.keys().copied().collect()
     }
 
     /// Forgets the log of `id`; the next commit deletes everything of it.
@@ -181,6 +177,9 @@ impl LogManager {
         self.cache.remove_partition(id);
         self.maintenance.forget(id);
         self.uncommitted_bytes -= log.uncommitted_bytes();
+        if let Some(commit) = &mut self.commit {
+            commit.forget(&log);
+        }
         self.removals.insert(id);
     }
 
@@ -362,7 +361,8 @@ impl LogManager {
         self.next_version
     }
 
-    /// Stops everything, if `error` says that the store is not ours any more.
+    /// Stops everything, if `error` says that the store is not ours any more, or that nobody can
+    /// tell what it holds.
     pub(super) fn fail_if_fatal(
         &mut self,
         error: &StorageError,
@@ -370,7 +370,10 @@ impl LogManager {
     ) -> bool {
         let fatal = matches!(
             error,
-            StorageError::Fenced { .. } | StorageError::Deleted | StorageError::Closed
+            StorageError::Fenced { .. }
+                | StorageError::Deleted
+                | StorageError::Closed
+                | StorageError::Unknown(_)
         );
         if fatal {
             self.fail(error.clone(), events);

@@ -168,7 +168,7 @@ fn a_removed_log_leaves_nothing_but_the_journals_rows() {
         assert_eq!(node.rows(store), 1, "{store:?}");
     }
     let mut node = node.crash(&LogConfig::default());
-    assert_eq!(node.logs.stored(), [id(1)]);
+    assert_eq!(node.logs.partitions(), [id(1)]);
     assert_eq!(node.values(id(1)), [1, 2]);
     // The same id again starts empty, in spite of the rows that the journal still has.
     node.ensure(p0(), LogConfig::default());
@@ -203,4 +203,36 @@ fn a_small_append_passes_where_a_move_does_not() {
     node.settle();
     assert_eq!(node.rows(Store::Segment), 1);
     assert_eq!(node.values(p0()), [0, 1, 2, 3, 5, 6, 7]);
+}
+
+#[test]
+fn a_commit_of_which_nobody_knows_the_outcome_stops_the_node() {
+    let mut node = Node::new();
+    node.produce(p0(), &[1]);
+    let requests = node.logs.take_requests(node.now);
+    let [StorageRequest::Commit { ticket, .. }] = requests[..] else {
+        panic!("{requests:?}");
+    };
+    let unknown = StorageError::Unknown("the fence cannot be read".to_owned());
+    node.take_events();
+    let reply = StorageReply::Committed {
+        ticket,
+        result: Err(unknown.clone()),
+    };
+    node.logs.handle(node.now, reply, &mut node.events);
+    assert_eq!(node.take_events(), [LogEvent::Fatal(unknown)]);
+}
+
+#[test]
+fn removing_a_log_during_its_commit_leaves_the_count_of_uncommitted_bytes_right() {
+    let mut node = Node::new();
+    node.ensure(id(1), LogConfig::default());
+    node.produce(p0(), &[1, 2, 3]);
+    node.submit();
+    node.produce(p0(), &[4]);
+    node.produce(id(1), &[5]);
+    node.logs.remove(p0());
+    node.step(Outcome::Done);
+    node.logs.remove(id(1));
+    assert_eq!(node.logs.uncommitted_bytes, 0);
 }

@@ -79,7 +79,7 @@ impl Node {
         let now = self.now;
         let mut node = Node::on(self.medium.clone());
         node.now = now;
-        for id in node.logs.stored() {
+        for id in node.logs.partitions() {
             node.ensure(id, config.clone());
         }
         node
@@ -145,7 +145,7 @@ impl Node {
 
     /// Moves the tails of all partitions into segments.
     pub fn move_all(&mut self) {
-        for id in self.logs.stored() {
+        for id in self.logs.partitions() {
             self.logs.maintenance.want_move(id);
         }
         self.settle();
