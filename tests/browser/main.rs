@@ -4,6 +4,8 @@
 #![cfg(target_family = "wasm")]
 #![allow(clippy::disallowed_types, reason = "the tests are at the edge")]
 
+mod cluster;
+mod engine;
 mod storage;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);

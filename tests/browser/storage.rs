@@ -483,13 +483,13 @@ fn throwing_transactions(count: u32) -> String {
 }
 
 /// A change to the browser's own classes, taken back when it is dropped.
-struct Patch {
+pub struct Patch {
     restore: js_sys::Function,
 }
 
 impl Patch {
     /// Evaluates `code`, which makes the change and returns the function that takes it back.
-    fn new(code: &str) -> Patch {
+    pub fn new(code: &str) -> Patch {
         let restore = eval(code).expect("the patch fits this engine");
         Patch {
             restore: restore.unchecked_into(),
