@@ -107,6 +107,11 @@ impl BrokerHost {
     /// Takes a port as a new connection of a client.
     pub fn connect(&self, port: MessagePort) {
         let inner = &self.inner;
+        if inner.stopped.get() {
+            // Dropping it tells the other end that nobody is here.
+            drop(Port::new(port, |_| {}));
+            return;
+        }
         let connection = ConnectionId(inner.next_connection.get() + 1);
         inner.next_connection.set(connection.0);
         let host = Rc::downgrade(inner);

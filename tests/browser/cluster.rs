@@ -159,6 +159,9 @@ impl Cluster {
         let config = ConsumerConfig {
             group_id: group_id.to_owned(),
             auto_commit: AutoCommit::Off,
+            // Of those that crashed the group hears no more; it waits for this long.
+            session_timeout_ms: 6_000,
+            heartbeat_interval_ms: 1_000,
             max_wait_ms: 100,
             ..ConsumerConfig::default()
         };
@@ -385,13 +388,15 @@ impl Client<Admin> {
         num_partitions: i32,
         config_entries: &[(&str, &str)],
     ) {
+        // The timestamps here may be old.
+        let configs = [("retention.ms", "-1")].iter().chain(config_entries);
         let entry = |(name, value): &(&str, &str)| (name.to_string(), Some(value.to_string()));
         let created = self.run(Operation::CreateTopics {
             topics: vec![NewTopic {
                 topic: topic.to_owned(),
                 num_partitions,
                 replication_factor: -1,
-                config_entries: config_entries.iter().map(entry).collect(),
+                config_entries: configs.map(entry).collect(),
                 ..NewTopic::default()
             }],
             validate_only: false,

@@ -2,6 +2,7 @@
 
 use super::cluster::Cluster;
 use super::storage::Patch;
+use js_sys::Date;
 use std::collections::BTreeMap;
 use tablog::client::KafkaError;
 use tablog::client::admin::{AdminResult, Operation};
@@ -111,7 +112,13 @@ async fn a_broker_whose_databases_were_taken_over_stores_nothing_and_stops() {
     assert_eq!(base_offset(&stored.await), Some(1));
 
     let refused = of_the_zombie.send(TOPIC, vec![record("key", "zombie's")], Compression::None);
+    let asked_at = Date::now();
     let error = refused.await.expect_err("it is not the owner any more");
+    let waited_ms = Date::now() - asked_at;
+    assert!(
+        waited_ms < 20_000.0,
+        "nobody said that nobody is there: {waited_ms} ms"
+    );
     assert!(error.topic.as_deref() == Some(TOPIC), "{error:?}");
     let stops = cluster.stops();
     assert_eq!(stops.len(), 1, "{stops:?}");
