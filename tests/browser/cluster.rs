@@ -3,6 +3,7 @@
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
+use futures_util::lock::Mutex;
 use gloo_timers::future::TimeoutFuture;
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -189,7 +190,7 @@ impl Cluster {
         let door = self.door.clone();
         Client {
             host: ClientHost::new(machine, Edge { door, outputs }),
-            outputs: RefCell::new(receiver),
+            outputs: Mutex::new(receiver),
             last_id: Cell::new(0),
         }
     }
@@ -222,7 +223,7 @@ impl<Output> ClientEdge<Output> for Edge<Output> {
 /// A client and what it has told.
 pub struct Client<M: TestMachine> {
     host: ClientHost<M, Edge<M::Output>>,
-    outputs: RefCell<UnboundedReceiver<M::Output>>,
+    outputs: Mutex<UnboundedReceiver<M::Output>>,
     last_id: Cell<u64>,
 }
 
@@ -279,8 +280,8 @@ impl<M: TestMachine> Client<M> {
     /// The answer to a command.
     pub async fn answer(&self, id: CommandId) -> M::Output {
         let answered = async {
+            let mut outputs = self.outputs.lock().await;
             loop {
-                let mut outputs = self.outputs.borrow_mut();
                 let output = outputs.next().await.expect("the client holds the sender");
                 if M::answers(&output) == Some(id) {
                     break output;

@@ -2,7 +2,11 @@
 //!
 //! `npm test` runs it in Chromium, Firefox and WebKitGTK.
 #![cfg(target_family = "wasm")]
-#![allow(clippy::disallowed_types, reason = "the tests are at the edge")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the tests are at the edge"
+)]
 
 mod cluster;
 mod engine;
