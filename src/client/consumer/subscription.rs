@@ -53,8 +53,8 @@ pub(super) enum Position {
 
 #[derive(Debug)]
 enum Pause {
-    Topic,
-    Partitions(BTreeSet<i32>),
+    Only(BTreeSet<i32>),
+    AllBut(BTreeSet<i32>),
 }
 
 impl Partitions {
@@ -148,15 +148,17 @@ impl Partitions {
 
     pub fn pause(&mut self, topic: &str, partitions: Option<&[i32]>) {
         match (self.paused.get_mut(topic), partitions) {
-            (Some(Pause::Topic), _) => {}
-            (Some(Pause::Partitions(paused)), Some(more)) => paused.extend(more),
-            (_, Some(some)) => {
+            (Some(Pause::Only(paused)), Some(more)) => paused.extend(more),
+            (Some(Pause::AllBut(resumed)), Some(some)) => {
+                resumed.retain(|partition| !some.contains(partition));
+            }
+            (None, Some(some)) => {
                 let some = some.iter().copied().collect();
-                self.paused
-                    .insert(topic.to_string(), Pause::Partitions(some));
+                self.paused.insert(topic.to_string(), Pause::Only(some));
             }
             (_, None) => {
-                self.paused.insert(topic.to_string(), Pause::Topic);
+                self.paused
+                    .insert(topic.to_string(), Pause::AllBut(BTreeSet::new()));
             }
         }
         // What is paused for long must not take the room of what is not.
@@ -170,12 +172,11 @@ impl Partitions {
 
     pub fn resume(&mut self, topic: &str, partitions: Option<&[i32]>) {
         match (self.paused.get_mut(topic), partitions) {
-            (Some(Pause::Partitions(paused)), Some(some)) => {
+            (Some(Pause::Only(paused)), Some(some)) => {
                 paused.retain(|partition| !some.contains(partition));
             }
-            // As in KafkaJS, resuming one partition of a paused topic resumes the others too:
-            // there is no list of what else the topic has.
-            (Some(_), _) => {
+            (Some(Pause::AllBut(resumed)), Some(some)) => resumed.extend(some),
+            (Some(_), None) => {
                 self.paused.remove(topic);
             }
             (None, _) => {}
@@ -203,8 +204,8 @@ impl Partitions {
 
 fn is_paused(paused: &BTreeMap<String, Pause>, partition: &TopicPartition) -> bool {
     match paused.get(&partition.topic) {
-        Some(Pause::Topic) => true,
-        Some(Pause::Partitions(paused)) => paused.contains(&partition.partition),
+        Some(Pause::Only(paused)) => paused.contains(&partition.partition),
+        Some(Pause::AllBut(resumed)) => !resumed.contains(&partition.partition),
         None => false,
     }
 }
@@ -216,5 +217,30 @@ fn position_for(offset: i64) -> Position {
             timestamp,
             asked: false,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_of_a_paused_topic_can_be_resumed_alone() {
+        let mut partitions = Partitions::default();
+        let paused = |partitions: &Partitions| -> Vec<i32> {
+            (0..3)
+                .filter(|partition| partitions.is_paused(&TopicPartition::new("t", *partition)))
+                .collect()
+        };
+        partitions.pause("t", None);
+        partitions.resume("t", Some(&[1]));
+        assert_eq!(paused(&partitions), [0, 2]);
+        partitions.pause("t", Some(&[1]));
+        assert_eq!(paused(&partitions), [0, 1, 2]);
+        partitions.resume("t", None);
+        partitions.pause("t", Some(&[0, 2]));
+        partitions.resume("t", Some(&[0]));
+        assert_eq!(paused(&partitions), [2]);
+        assert!(!partitions.is_paused(&TopicPartition::new("other", 0)));
     }
 }
