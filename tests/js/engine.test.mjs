@@ -415,6 +415,35 @@ test("seek, pause and resume", async (t) => {
   assert.deepEqual(seen.slice(4), ["1:1", "1:2"]);
 });
 
+test("a partition of a paused topic can be resumed alone", async (t) => {
+  const kafka = memory(t);
+  await createTopic(kafka, "partly", 2);
+  const producer = kafka.producer();
+  await producer.connect();
+  const messages = [0, 1].map((partition) => ({ partition, value: "v" }));
+  await producer.send({ topic: "partly", messages });
+  const consumer = kafka.consumer({ groupId: "partly" });
+  await consumer.subscribe({ topic: "partly", fromBeginning: true });
+  /** @type {number[]} */
+  const seen = [];
+  const first = new Promise((resolve) => {
+    void consumer.run({
+      eachMessage: async ({ partition }) => {
+        seen.push(partition);
+        resolve(undefined);
+        return Promise.resolve();
+      },
+    });
+  });
+  consumer.pause([{ topic: "partly" }]);
+  await consumer.ready();
+  consumer.resume([{ topic: "partly", partitions: [1] }]);
+  await first;
+  assert.deepEqual(consumer.paused(), [{ topic: "partly", partitions: [0] }]);
+  await consumer.disconnect();
+  assert.deepEqual(seen, [1]);
+});
+
 test("a pattern finds topics that are created later", async (t) => {
   const kafka = memory(t);
   await createTopic(kafka, "logs-a");
