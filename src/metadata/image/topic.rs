@@ -22,7 +22,7 @@ pub struct PartitionImage {
     pub replicas: Vec<i32>,
     /// Those of them that are in sync with the leader.
     pub isr: Vec<i32>,
-    /// The broker that leads, or [`NO_LEADER`].
+    /// The broker that leads, or [`NO_LEADER`](crate::metadata::NO_LEADER).
     pub leader: i32,
     /// Raised by every election, and by every registration of the leader.
     pub leader_epoch: i32,
