@@ -11,6 +11,7 @@ use crate::protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 use crate::protocol::{ErrorCode, Response};
+use crate::record::BatchHeader;
 use crate::storage::StorageError;
 use std::collections::BTreeSet;
 
@@ -134,6 +135,11 @@ fn append(
         let message = "a produce needs a record batch".to_owned();
         return Err(failed(ErrorCode::InvalidRecord, Some(message)));
     };
+    if BatchHeader::read(&records).is_ok_and(|header| header.is_transactional()) {
+        // As of a producer without the right (`KafkaApis.handleProduceRequest`): stored, it would
+        // open a transaction that nobody ends.
+        return Err(failed(ErrorCode::TransactionalIdAuthorizationFailed, None));
+    }
     match broker
         .logs
         .append(now, id, records, AppendOrigin::Client, leader_epoch)
