@@ -15,13 +15,14 @@ const CREATE_TOPICS_TIMEOUT_MS: i32 = 30_000;
 impl Broker {
     /// Hands a client's request on; the answer goes back as it comes.
     pub(super) fn forward(&mut self, context: &RequestContext, request: Request) -> Progress {
-        if self
-            .metadata
-            .forward(context.token.0, context.api_version, request)
-            .is_err()
+        if !self.metadata.has_room()
+            || self
+                .metadata
+                .forward(context.token.0, context.api_version, request)
+                .is_err()
         {
-            // What was decoded in a version can be encoded in it, but for a length that Kafka's
-            // formats cannot carry.
+            // Too many wait already; or a length that Kafka's formats cannot carry: what was decoded
+            // in a version can be encoded in it otherwise.
             return Progress::Close;
         }
         Progress::Park(Parked {
@@ -40,9 +41,11 @@ impl Broker {
             ..Default::default()
         };
         let version = ApiKey::CreateTopics.versions().max;
-        self.metadata
-            .forward(token.0, version, Request::CreateTopics(request))
-            .is_ok()
+        self.metadata.has_room()
+            && self
+                .metadata
+                .forward(token.0, version, Request::CreateTopics(request))
+                .is_ok()
     }
 
     fn creatable(&self, name: &str) -> CreatableTopic {

@@ -28,6 +28,10 @@ const FETCH_BYTES_MAX: i32 = 1024 * 1024;
 /// How long to wait after the controller has answered with an error.
 const RETRY_BACKOFF_MS: u64 = 100;
 
+/// Requests that may wait for the controller at a time. It closes a connection that has more open,
+/// and with it fails all of them.
+const OUTSTANDING_REQUESTS_MAX: usize = 1_000;
+
 /// A broker's side of the metadata: it registers, follows `__cluster_metadata`, forwards what
 /// changes metadata, and gets producer ids. It speaks to the controller in frames.
 ///
@@ -138,6 +142,11 @@ impl MetadataFollower {
     /// The epoch of the registration; `None` before the first.
     pub fn broker_epoch(&self) -> Option<i64> {
         self.broker_epoch
+    }
+
+    /// Whether another request may be sent on.
+    pub fn has_room(&self) -> bool {
+        self.outstanding.len() < OUTSTANDING_REQUESTS_MAX
     }
 
     /// Sends a client's request on to the controller, in the client's version.
