@@ -103,14 +103,16 @@ impl Connections {
         self.requests.get(&token)
     }
 
-    /// Ends a request; its answer leaves when those before it have left.
-    pub fn end(&mut self, token: RequestToken, answer: Answer) {
+    /// Ends a request; its answer leaves when those before it have left. Where that ends the
+    /// connection: the requests that nobody waits for any more.
+    #[must_use]
+    pub fn end(&mut self, token: RequestToken, answer: Answer) -> Vec<RequestToken> {
         let Some(context) = self.requests.remove(&token) else {
-            return;
+            return Vec::new();
         };
         let connection = context.connection;
         let Some(slots) = self.connections.get_mut(&connection) else {
-            return;
+            return Vec::new();
         };
         if let Some(slot) = slots.iter_mut().find(|slot| slot.token == token) {
             slot.answer = Some(answer);
@@ -121,12 +123,11 @@ impl Connections {
                 Answer::Frame(frame) => self.ready.push(Ready::Respond(connection, frame)),
                 Answer::Nothing => {}
                 Answer::Close => {
-                    self.ready.push(Ready::Close(connection));
-                    self.forget(connection);
-                    return;
+                    return self.close(connection);
                 }
             }
         }
+        Vec::new()
     }
 
     /// Ends a connection at once, without waiting for what it has open.
@@ -169,9 +170,9 @@ mod tests {
         let mut connections = Connections::default();
         let first = begin(&mut connections, 1);
         let second = begin(&mut connections, 2);
-        connections.end(second, Answer::Frame(Bytes::from_static(b"two")));
+        let _ = connections.end(second, Answer::Frame(Bytes::from_static(b"two")));
         assert!(connections.take_ready().is_empty());
-        connections.end(first, Answer::Frame(Bytes::from_static(b"one")));
+        let _ = connections.end(first, Answer::Frame(Bytes::from_static(b"one")));
         assert_eq!(
             connections.take_ready(),
             [
@@ -186,8 +187,8 @@ mod tests {
         let mut connections = Connections::default();
         let first = begin(&mut connections, 1);
         let second = begin(&mut connections, 2);
-        connections.end(second, Answer::Frame(Bytes::from_static(b"two")));
-        connections.end(first, Answer::Nothing);
+        let _ = connections.end(second, Answer::Frame(Bytes::from_static(b"two")));
+        let _ = connections.end(first, Answer::Nothing);
         assert_eq!(
             connections.take_ready(),
             [Ready::Respond(A, Bytes::from_static(b"two"))]
@@ -212,7 +213,16 @@ mod tests {
         let mut connections = Connections::default();
         let token = begin(&mut connections, 1);
         assert_eq!(connections.forget(A), [token]);
-        connections.end(token, Answer::Frame(Bytes::from_static(b"late")));
+        let _ = connections.end(token, Answer::Frame(Bytes::from_static(b"late")));
         assert!(connections.take_ready().is_empty());
+    }
+
+    #[test]
+    fn the_end_of_a_connection_names_the_requests_behind_it() {
+        let mut connections = Connections::default();
+        let first = begin(&mut connections, 1);
+        let second = begin(&mut connections, 2);
+        assert_eq!(connections.end(first, Answer::Close), [second]);
+        assert_eq!(connections.take_ready(), [Ready::Close(A)]);
     }
 }

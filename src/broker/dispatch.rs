@@ -18,6 +18,7 @@ impl Broker {
             if early.len() < EARLY_REQUESTS_MAX {
                 early.push_back((connection, frame));
             } else {
+                early.retain(|(from, _)| *from != connection);
                 self.connections.close(connection);
             }
             return;
@@ -118,13 +119,16 @@ impl Broker {
             matches!(answer, Answer::Frame(_)),
             "unencodable {response:?}"
         );
-        self.connections.end(token, answer);
+        self.end(token, answer);
     }
 
     /// Starts a request over whose topics have been created meanwhile.
     pub(super) fn start_over(&mut self, now: Now, token: RequestToken, request: Request) {
         if let Some(context) = self.connections.context(token).cloned() {
-            let progress = self.dispatch(now, &context, request);
+            let progress = match request {
+                Request::FindCoordinator(request) => groups::coordinators(self, &context, request),
+                request => self.dispatch(now, &context, request),
+            };
             self.settle_request(token, progress);
         }
     }

@@ -2,7 +2,7 @@
 //! `min_bytes` and `max_wait_ms`.
 
 use super::purgatory::{Parked, Watch};
-use super::{Broker, Delayed, FETCH_BYTES_MAX, Progress, Wake};
+use super::{Broker, Delayed, FETCH_BYTES_MAX, Progress, REQUEST_LOADS_MAX, Wake};
 use crate::log::{PartitionId, Read};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
@@ -10,6 +10,7 @@ use crate::protocol::messages::fetch_response::{
     AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData,
 };
 use crate::protocol::{ErrorCode, Response, Uuid};
+use crate::record;
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeSet;
 
@@ -49,8 +50,11 @@ pub(super) fn handle(
 
 impl DelayedFetch {
     pub(super) fn advance(self, broker: &mut Broker, now: Now, _: Wake<'_>) -> Progress {
+        let bytes_max = (self.request.max_bytes.max(0) as usize).min(FETCH_BYTES_MAX);
+        // Nobody waits for more than may be answered (`KafkaApis.handleFetchRequest`).
+        let bytes_min = (self.request.min_bytes.max(0) as usize).min(bytes_max);
         let mut gathered = Gathered {
-            bytes_left: (self.request.max_bytes.max(0) as usize).min(FETCH_BYTES_MAX),
+            bytes_left: bytes_max,
             ..Gathered::default()
         };
         let responses = self
@@ -60,7 +64,7 @@ impl DelayedFetch {
             .map(|topic| self.read_topic(broker, topic, &mut gathered))
             .collect();
         let expired = self.deadline <= now.monotonic;
-        let enough = self.request.min_bytes.max(0) as usize <= gathered.bytes;
+        let enough = bytes_min <= gathered.bytes || gathered.more;
         // A load in flight is awaited even past the deadline while there is nothing to give:
         // otherwise a consumer with a short wait would never see a record that must be loaded.
         let starved = gathered.bytes == 0 && !gathered.loads.is_empty();
@@ -168,6 +172,9 @@ impl DelayedFetch {
             high_watermark
         };
         gathered.partitions.insert(Watch::Partition(id));
+        if gathered.loads.len() >= REQUEST_LOADS_MAX {
+            return data;
+        }
         let bytes_max = gathered
             .bytes_left
             .min(wanted.partition_max_bytes.max(0) as usize);
@@ -179,6 +186,8 @@ impl DelayedFetch {
             Ok(Read::Records(batches)) => {
                 let records = concatenate(batches);
                 gathered.add(records.len());
+                let last = record::batches(&records).flatten().last();
+                gathered.more |= last.is_some_and(|(header, _)| header.next_offset() < end);
                 if committed_only {
                     data.aborted_transactions = Some(
                         broker
@@ -211,6 +220,8 @@ struct Gathered {
     bytes: usize,
     bytes_left: usize,
     failed: bool,
+    /// There is more than was read: what is still to come need not be waited for.
+    more: bool,
     loads: BTreeSet<Watch>,
     partitions: BTreeSet<Watch>,
 }

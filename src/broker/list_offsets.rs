@@ -1,8 +1,8 @@
 //! ListOffsets (key 2): offsets by time, and the ends of a log.
 
 use super::purgatory::{Parked, Watch};
-use super::{Broker, Delayed, Progress, Wake};
-use crate::log::{Lookup, PartitionId, TimestampOffset};
+use super::{Broker, Delayed, Progress, REQUEST_LOADS_MAX};
+use crate::log::{Lookup, TimestampOffset};
 use crate::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
 use crate::protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
@@ -23,52 +23,76 @@ const LATEST_TIERED_TIMESTAMP: i64 = -5;
 /// `READ_COMMITTED` of `isolation_level`.
 const READ_COMMITTED: i8 = 1;
 
-/// A lookup that waits for a load.
+/// A lookup that waits for loads.
 #[derive(Debug)]
 pub struct DelayedListOffsets {
-    request: ListOffsetsRequest,
+    isolation_level: i8,
+    response: ListOffsetsResponse,
+    waiting: Vec<Waiting>,
+}
+
+/// A partition without an answer yet. Those that have one keep it: all of them at once may need
+/// more chunks than the cache has room for.
+#[derive(Debug)]
+struct Waiting {
+    topic: usize,
+    partition: usize,
+    wanted: ListOffsetsPartition,
 }
 
 pub(super) fn handle(broker: &mut Broker, request: ListOffsetsRequest) -> Progress {
-    DelayedListOffsets { request }.advance(broker, Wake::Moved)
+    let mut response = ListOffsetsResponse::default();
+    let mut waiting = Vec::new();
+    for topic in request.topics {
+        let mut partitions = Vec::new();
+        for wanted in topic.partitions {
+            partitions.push(answer(&wanted, None));
+            waiting.push(Waiting {
+                topic: response.topics.len(),
+                partition: partitions.len() - 1,
+                wanted,
+            });
+        }
+        response.topics.push(ListOffsetsTopicResponse {
+            name: topic.name,
+            partitions,
+            ..Default::default()
+        });
+    }
+    DelayedListOffsets {
+        isolation_level: request.isolation_level,
+        response,
+        waiting,
+    }
+    .advance(broker)
 }
 
 impl DelayedListOffsets {
-    pub(super) fn advance(self, broker: &mut Broker, _: Wake<'_>) -> Progress {
+    pub(super) fn advance(mut self, broker: &mut Broker) -> Progress {
+        let isolation_level = self.isolation_level;
+        let topics = &mut self.response.topics;
         let mut watches = BTreeSet::new();
-        let topics = self
-            .request
-            .topics
-            .iter()
-            .map(|topic| ListOffsetsTopicResponse {
-                name: topic.name.clone(),
-                partitions: topic
-                    .partitions
-                    .iter()
-                    .map(|wanted| {
-                        let found = broker
-                            .leader_of(&topic.name, wanted.partition_index)
-                            .and_then(|(id, partition)| {
-                                partition.check_leader(wanted.current_leader_epoch)?;
-                                Ok(id)
-                            });
-                        match found.and_then(|id| self.look_up(broker, id, wanted, &mut watches)) {
-                            Ok(found) => answer(wanted, found),
-                            Err(error) => ListOffsetsPartitionResponse {
-                                error_code: error.code(),
-                                ..answer(wanted, None)
-                            },
-                        }
-                    })
-                    .collect(),
-                ..Default::default()
-            })
-            .collect();
-        if watches.is_empty() {
-            return Progress::Respond(Response::ListOffsets(ListOffsetsResponse {
-                topics,
-                ..Default::default()
-            }));
+        self.waiting.retain(|waiting| {
+            if watches.len() >= REQUEST_LOADS_MAX {
+                return true;
+            }
+            let topic = &mut topics[waiting.topic];
+            let found = look_up(broker, &topic.name, &waiting.wanted, isolation_level);
+            topic.partitions[waiting.partition] = match found {
+                Ok(Lookup::Ready(found)) => answer(&waiting.wanted, found),
+                Ok(Lookup::Pending(load)) => {
+                    watches.insert(Watch::Load(load));
+                    return true;
+                }
+                Err(error) => ListOffsetsPartitionResponse {
+                    error_code: error.code(),
+                    ..answer(&waiting.wanted, None)
+                },
+            };
+            false
+        });
+        if self.waiting.is_empty() {
+            return Progress::Respond(Response::ListOffsets(self.response));
         }
         Progress::Park(Parked {
             operation: Delayed::ListOffsets(self),
@@ -76,51 +100,40 @@ impl DelayedListOffsets {
             watches,
         })
     }
+}
 
-    fn look_up(
-        &self,
-        broker: &mut Broker,
-        id: PartitionId,
-        wanted: &ListOffsetsPartition,
-        watches: &mut BTreeSet<Watch>,
-    ) -> Result<Option<TimestampOffset>, ErrorCode> {
-        let Some(partition) = broker.partitions.get(&id) else {
-            return Err(ErrorCode::UnknownTopicOrPartition);
-        };
-        let high_watermark = partition.high_watermark();
-        let end = match self.request.isolation_level {
-            READ_COMMITTED => broker.logs.last_stable_offset(id, high_watermark),
-            _ => high_watermark,
-        };
-        let at = |offset, leader_epoch| {
-            Some(TimestampOffset {
-                offset,
-                timestamp: -1,
-                leader_epoch,
-            })
-        };
-        let latest_epoch = broker.logs.latest_epoch(id).unwrap_or(-1);
-        let lookup = match wanted.timestamp {
-            LATEST_TIMESTAMP => return Ok(at(end, latest_epoch)),
-            EARLIEST_TIMESTAMP | EARLIEST_LOCAL_TIMESTAMP => {
-                return Ok(at(
-                    broker.logs.log_start_offset(id).unwrap_or(0),
-                    latest_epoch,
-                ));
-            }
-            LATEST_TIERED_TIMESTAMP => return Ok(at(-1, -1)),
-            MAX_TIMESTAMP => broker.logs.offset_of_max_timestamp(id, end),
-            timestamp if timestamp < 0 => return Err(ErrorCode::UnsupportedVersion),
-            timestamp => broker.logs.offset_for_timestamp(id, timestamp, end),
-        };
-        match lookup.map_err(|error| error.error_code())? {
-            Lookup::Ready(found) => Ok(found),
-            Lookup::Pending(load) => {
-                watches.insert(Watch::Load(load));
-                Ok(None)
-            }
+fn look_up(
+    broker: &mut Broker,
+    topic: &str,
+    wanted: &ListOffsetsPartition,
+    isolation_level: i8,
+) -> Result<Lookup<Option<TimestampOffset>>, ErrorCode> {
+    let (id, partition) = broker.leader_of(topic, wanted.partition_index)?;
+    partition.check_leader(wanted.current_leader_epoch)?;
+    let high_watermark = partition.high_watermark();
+    let end = match isolation_level {
+        READ_COMMITTED => broker.logs.last_stable_offset(id, high_watermark),
+        _ => high_watermark,
+    };
+    let at = |offset, leader_epoch| {
+        Ok(Lookup::Ready(Some(TimestampOffset {
+            offset,
+            timestamp: -1,
+            leader_epoch,
+        })))
+    };
+    let latest_epoch = broker.logs.latest_epoch(id).unwrap_or(-1);
+    let lookup = match wanted.timestamp {
+        LATEST_TIMESTAMP => return at(end, latest_epoch),
+        EARLIEST_TIMESTAMP | EARLIEST_LOCAL_TIMESTAMP => {
+            return at(broker.logs.log_start_offset(id).unwrap_or(0), latest_epoch);
         }
-    }
+        LATEST_TIERED_TIMESTAMP => return at(-1, -1),
+        MAX_TIMESTAMP => broker.logs.offset_of_max_timestamp(id, end),
+        timestamp if timestamp < 0 => return Err(ErrorCode::UnsupportedVersion),
+        timestamp => broker.logs.offset_for_timestamp(id, timestamp, end),
+    };
+    lookup.map_err(|error| error.error_code())
 }
 
 fn answer(

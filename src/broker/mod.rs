@@ -28,7 +28,7 @@ pub use config::BrokerConfig;
 pub use connections::{CONNECTION_REQUESTS_MAX, RequestToken};
 pub use purgatory::PURGATORY_REQUESTS_MAX;
 
-use crate::log::{LogEvent, LogManager, PartitionId};
+use crate::log::{CHUNK_BYTES_MAX, CHUNK_CACHE_BYTES_MAX, LogEvent, LogManager, PartitionId};
 use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
 use crate::metadata::MetadataFollower;
 use crate::now::{Instant, Now};
@@ -39,10 +39,13 @@ use bytes::Bytes;
 use connections::{Answer, Connections, Ready};
 use groups::Shards;
 use purgatory::{Parked, Purgatory, Watch};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Most bytes of records in one Fetch response, as `fetch.max.bytes`.
 pub const FETCH_BYTES_MAX: usize = 57_671_680;
+/// Loads that one request may have under way. Each brings up to a chunk, and all of them must stay
+/// in the cache until the request has used them.
+pub const REQUEST_LOADS_MAX: usize = CHUNK_CACHE_BYTES_MAX / CHUNK_BYTES_MAX / 2;
 /// Requests that may wait until the broker knows its cluster.
 pub const EARLY_REQUESTS_MAX: usize = 10_000;
 /// Waking up later than asked by more than this means that nobody could run meanwhile: the laptop
@@ -68,6 +71,8 @@ pub struct Broker {
     next_group_request: u64,
     /// Who waits for a producer id, oldest first.
     awaiting_producer_ids: VecDeque<RequestToken>,
+    /// What has moved during this event; its watchers are tried again once, at the end.
+    moved: BTreeSet<Watch>,
     wake_at: Option<Instant>,
     last_event_at: Instant,
     stopping: Option<String>,
@@ -142,6 +147,7 @@ impl Broker {
             group_requests: BTreeMap::new(),
             next_group_request: 0,
             awaiting_producer_ids: VecDeque::new(),
+            moved: BTreeSet::new(),
             wake_at: None,
             last_event_at: Instant::default(),
             stopping: None,
@@ -156,6 +162,7 @@ impl Machine for Broker {
             return;
         }
         self.resume_after_gap(now);
+        let woken = matches!(event, Event::Woken);
         let mut log_events = Vec::new();
         match event {
             Event::Opened { seed } => {
@@ -188,11 +195,12 @@ impl Machine for Broker {
         for event in log_events {
             self.log_event(now, event);
         }
+        self.retry_moved(now);
         // A request may have set a deadline that has come already, such as that of a first
         // rebalance without delay.
         self.shards.expire(now, &mut self.logs);
         while self.deliver_group_replies() {}
-        self.collect(now, effects);
+        self.collect(now, woken, effects);
     }
 }
 
@@ -228,10 +236,12 @@ impl Broker {
                 self.run_if_ready(now);
             }
             LogEvent::Durable { id, end } => self.durable(now, id, end),
-            LogEvent::LogStartOffset { id, .. } => self.retry_watchers(now, Watch::Partition(id)),
+            LogEvent::LogStartOffset { id, .. } => {
+                self.moved.insert(Watch::Partition(id));
+            }
             LogEvent::Loaded { load } => {
                 self.shards.loaded(now, &mut self.logs, load);
-                self.retry_watchers(now, Watch::Load(load));
+                self.moved.insert(Watch::Load(load));
             }
             LogEvent::RolledBack { id, error, .. } => self.rolled_back(now, id, &error),
             LogEvent::Stopped { id, why } => {
@@ -241,8 +251,14 @@ impl Broker {
         }
     }
 
-    fn retry_watchers(&mut self, now: Now, watch: Watch) {
-        for token in self.purgatory.watching(watch) {
+    /// Tries those again who watch what has moved: each once, for a commit may move a thousand
+    /// partitions that one fetch watches.
+    fn retry_moved(&mut self, now: Now) {
+        let tokens: BTreeSet<_> = std::mem::take(&mut self.moved)
+            .into_iter()
+            .flat_map(|watch| self.purgatory.watching(watch))
+            .collect();
+        for token in tokens {
             self.retry(now, token, Wake::Moved);
         }
     }
@@ -259,7 +275,7 @@ impl Broker {
         let progress = match operation {
             Delayed::Produce(produce) => produce.advance(self, deadline, wake),
             Delayed::Fetch(fetch) => fetch.advance(self, now, wake),
-            Delayed::ListOffsets(lookup) => lookup.advance(self, wake),
+            Delayed::ListOffsets(lookup) => lookup.advance(self),
             Delayed::DeleteRecords(deletion) => deletion.advance(self, deadline, wake),
             operation => Progress::Park(Parked {
                 operation,
@@ -274,9 +290,16 @@ impl Broker {
     fn settle_request(&mut self, token: RequestToken, progress: Progress) {
         match progress {
             Progress::Respond(response) => self.respond(token, &response),
-            Progress::Nothing => self.connections.end(token, Answer::Nothing),
-            Progress::Close => self.connections.end(token, Answer::Close),
+            Progress::Nothing => self.end(token, Answer::Nothing),
+            Progress::Close => self.end(token, Answer::Close),
             Progress::Park(parked) => self.purgatory.park(token, parked),
+        }
+    }
+
+    /// Ends a request. Where that ends its connection, nobody waits for the others of it.
+    fn end(&mut self, token: RequestToken, answer: Answer) {
+        for token in self.connections.end(token, answer) {
+            self.abandon(token);
         }
     }
 
@@ -291,7 +314,7 @@ impl Broker {
         }
     }
 
-    fn collect(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    fn collect(&mut self, now: Now, woken: bool, effects: &mut Vec<Effect>) {
         if let Some(reason) = self.stopping.take() {
             self.phase = Phase::Stopped;
             effects.push(Effect::Stop { reason });
@@ -315,16 +338,20 @@ impl Broker {
                 Ready::Close(connection) => Effect::Close { connection },
             });
         }
+        let is_running = matches!(self.phase, Phase::Running);
         let wake_at = [
             self.purgatory.next_deadline(),
-            self.logs.next_tick(),
+            self.logs.next_tick().filter(|_| is_running),
             self.shards.next_deadline(),
             self.metadata.next_deadline(),
         ]
         .into_iter()
         .flatten()
+        // What was due at a waking has been tried; it waits for another event now.
+        .filter(|deadline| !woken || now.monotonic < *deadline)
         .min();
-        if wake_at != self.wake_at
+        // A waking uses up the timer, also where it came a little early.
+        if (woken || wake_at != self.wake_at)
             && let Some(instant) = wake_at
         {
             effects.push(Effect::WakeAt(instant));

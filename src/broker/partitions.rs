@@ -161,7 +161,7 @@ impl Broker {
             if self.shards.id(id.partition) == Some(id) {
                 self.shards.stop(id.partition);
             }
-            self.retry_watchers(now, Watch::Partition(id));
+            self.moved.insert(Watch::Partition(id));
         }
         for (id, (state, is_coordinator)) in led {
             self.lead(now, id, &state, is_coordinator);
@@ -179,11 +179,9 @@ impl Broker {
         partition.update(state);
         // A new leader epoch forgets what was known of any replica, this one too.
         partition.update_durable_end(node_id, durable_end);
-        let high_watermark = partition.high_watermark();
         if is_coordinator && self.shards.id(id.partition) != Some(id) {
             let epoch = state.leader_epoch;
-            self.shards
-                .start(now, &mut self.logs, id, epoch, high_watermark);
+            self.shards.start(now, &mut self.logs, id, epoch);
         } else if is_coordinator {
             self.shards
                 .set_leader_epoch(id.partition, state.leader_epoch);
@@ -197,24 +195,25 @@ impl Broker {
             return;
         };
         if let Some(high_watermark) = partition.update_durable_end(node_id, end) {
-            self.shards.high_watermark_moved(id, high_watermark);
+            self.shards
+                .high_watermark_moved(now, &mut self.logs, id, high_watermark);
         }
-        self.retry_watchers(now, Watch::Partition(id));
+        self.moved.insert(Watch::Partition(id));
     }
 
     /// What was not durable is gone: those who wait for it learn why, the coordinator folds its
     /// log again, and a new registration raises the leader epochs, so that nobody takes the
     /// offsets that are given out next for those that were cut off.
     pub(super) fn rolled_back(&mut self, now: Now, id: PartitionId, error: &StorageError) {
+        self.retry_moved(now);
         for token in self.purgatory.watching(Watch::Partition(id)) {
             self.retry(now, token, Wake::RolledBack(id, error));
         }
         if self.shards.id(id.partition) == Some(id)
             && let Some(partition) = self.partitions.get(&id)
         {
-            let (epoch, high_watermark) = (partition.leader_epoch(), partition.high_watermark());
-            self.shards
-                .start(now, &mut self.logs, id, epoch, high_watermark);
+            let epoch = partition.leader_epoch();
+            self.shards.start(now, &mut self.logs, id, epoch);
         }
         self.metadata.reregister();
     }

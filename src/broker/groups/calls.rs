@@ -6,9 +6,11 @@ use super::super::{Broker, Delayed, Progress};
 use crate::coordinator::group::{GroupRequest, RequestId, partition_for};
 use crate::metadata::CONSUMER_OFFSETS_TOPIC;
 use crate::now::Now;
+use crate::protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use crate::protocol::messages::delete_groups_response::{
     DeletableGroupResult, DeleteGroupsResponse,
 };
+use crate::protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use crate::protocol::messages::describe_groups_response::{DescribeGroupsResponse, DescribedGroup};
 use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
@@ -21,24 +23,27 @@ use crate::protocol::messages::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 use crate::protocol::messages::offset_delete_response::OffsetDeleteResponse;
+use crate::protocol::messages::offset_fetch_request::OffsetFetchRequest;
 use crate::protocol::messages::offset_fetch_response::{
     OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
     OffsetFetchResponseTopic,
 };
 use crate::protocol::messages::sync_group_response::SyncGroupResponse;
 use crate::protocol::{ErrorCode, Request, Response};
+use std::collections::BTreeMap;
 
 /// A request whose parts wait for their shards.
 #[derive(Debug)]
 pub struct DelayedGroupCall {
-    parts: Vec<Part>,
+    /// In the order of the request.
+    parts: BTreeMap<RequestId, Part>,
+    unanswered: usize,
     /// Partitions of an offset commit whose topics do not exist.
     refused: Vec<OffsetCommitResponseTopic>,
 }
 
 #[derive(Debug)]
 struct Part {
-    request_id: RequestId,
     /// The part, for an error to be shaped by.
     request: Request,
     answer: Option<Response>,
@@ -75,7 +80,8 @@ pub fn handle(
     let parts = split(request, context.api_version, shards.len());
     let shard_count = broker.config.configs.offsets_topic_num_partitions();
     let mut call = DelayedGroupCall {
-        parts: Vec::new(),
+        unanswered: parts.len(),
+        parts: BTreeMap::new(),
         refused,
     };
     for (index, body) in parts.into_iter().enumerate() {
@@ -85,11 +91,11 @@ pub fn handle(
             Some(group) => partition_for(group, shard_count),
             None => shards.get(index).copied().unwrap_or_default(),
         };
-        call.parts.push(Part {
-            request_id: id,
+        let part = Part {
             request: body.clone(),
             answer: None,
-        });
+        };
+        call.parts.insert(id, part);
         broker.group_requests.insert(id, context.token);
         let request = GroupRequest {
             id,
@@ -111,40 +117,37 @@ pub fn handle(
 /// One part for each group, or for each shard where a request is about all of them.
 fn split(request: Request, api_version: i16, shard_count: usize) -> Vec<Request> {
     match request {
-        Request::OffsetFetch(all) if 8 <= api_version => all
-            .groups
-            .iter()
+        Request::OffsetFetch(mut all) if 8 <= api_version => std::mem::take(&mut all.groups)
+            .into_iter()
             .map(|group| {
-                Request::OffsetFetch(all.clone_with(|one| one.groups = vec![group.clone()]))
+                Request::OffsetFetch(OffsetFetchRequest {
+                    groups: vec![group],
+                    ..all.clone()
+                })
             })
             .collect(),
-        Request::DescribeGroups(all) => all
-            .groups
-            .iter()
+        Request::DescribeGroups(mut all) => std::mem::take(&mut all.groups)
+            .into_iter()
             .map(|group| {
-                Request::DescribeGroups(all.clone_with(|one| one.groups = vec![group.clone()]))
+                Request::DescribeGroups(DescribeGroupsRequest {
+                    groups: vec![group],
+                    ..all.clone()
+                })
             })
             .collect(),
-        Request::DeleteGroups(all) => all
-            .groups_names
-            .iter()
+        Request::DeleteGroups(mut all) => std::mem::take(&mut all.groups_names)
+            .into_iter()
             .map(|group| {
-                Request::DeleteGroups(all.clone_with(|one| one.groups_names = vec![group.clone()]))
+                Request::DeleteGroups(DeleteGroupsRequest {
+                    groups_names: vec![group],
+                    ..all.clone()
+                })
             })
             .collect(),
         Request::ListGroups(all) => vec![Request::ListGroups(all); shard_count],
         one => vec![one],
     }
 }
-
-trait CloneWith: Clone {
-    fn clone_with(&self, change: impl FnOnce(&mut Self)) -> Self {
-        let mut clone = self.clone();
-        change(&mut clone);
-        clone
-    }
-}
-impl<T: Clone> CloneWith for T {}
 
 /// Takes partitions that do not exist out of a commit, as `KafkaApis.handleOffsetCommitRequest`.
 fn refuse_unknown_topics(
@@ -186,11 +189,8 @@ impl DelayedGroupCall {
         request_id: RequestId,
         result: Result<Response, ErrorCode>,
     ) -> Progress {
-        if let Some(part) = self
-            .parts
-            .iter_mut()
-            .find(|part| part.request_id == request_id)
-        {
+        if let Some(part) = self.parts.get_mut(&request_id) {
+            self.unanswered -= usize::from(part.answer.is_none());
             part.answer = Some(result.unwrap_or_else(|error| error_response(&part.request, error)));
         }
         self.advance()
@@ -200,19 +200,19 @@ impl DelayedGroupCall {
     pub fn open_parts(&self) -> impl Iterator<Item = RequestId> {
         self.parts
             .iter()
-            .filter(|part| part.answer.is_none())
-            .map(|part| part.request_id)
+            .filter(|(_, part)| part.answer.is_none())
+            .map(|(request_id, _)| *request_id)
     }
 
     fn advance(mut self) -> Progress {
-        if self.parts.iter().any(|part| part.answer.is_none()) {
+        if self.unanswered > 0 {
             return Progress::Park(Parked {
                 operation: Delayed::Group(self),
                 deadline: None,
                 watches: Default::default(),
             });
         }
-        let mut answers = self.parts.into_iter().filter_map(|part| part.answer);
+        let mut answers = self.parts.into_values().filter_map(|part| part.answer);
         let Some(mut merged) = answers.next() else {
             return Progress::Close;
         };
@@ -383,6 +383,16 @@ pub fn find_coordinator(
             watches: Default::default(),
         });
     }
+    coordinators(broker, context, request)
+}
+
+/// Says where the coordinators are, as far as it is known: if their topic could not be created,
+/// they are not available.
+pub fn coordinators(
+    broker: &Broker,
+    context: &RequestContext,
+    request: FindCoordinatorRequest,
+) -> Progress {
     let find = |key: &str| {
         let mut found = Coordinator {
             key: key.to_owned(),
@@ -465,4 +475,4 @@ impl Broker {
 }
 
 /// Who waits for the answer of a part.
-pub type GroupRequests = std::collections::BTreeMap<RequestId, RequestToken>;
+pub type GroupRequests = BTreeMap<RequestId, RequestToken>;

@@ -3,7 +3,7 @@
 use crate::coordinator::group::{
     CoordinatorRecord, GroupConfig, GroupRequest, GroupShard, Outcome, RequestId,
 };
-use crate::log::{AppendOrigin, LoadId, LogManager, PartitionId, Read};
+use crate::log::{AppendOrigin, LoadId, LogError, LogManager, PartitionId, Read};
 use crate::now::{Instant, Now};
 use crate::protocol::DecodeError;
 use crate::protocol::{ErrorCode, Response};
@@ -38,7 +38,8 @@ struct Shard {
 
 #[derive(Debug)]
 enum Phase {
-    /// The log is replayed up to the high watermark at the moment of the start.
+    /// The log is replayed up to its end at the moment of the start. What of it is not durable
+    /// yet is waited for: a state without it would not be that of the log.
     Loading {
         shard: Box<GroupShard>,
         next_offset: i64,
@@ -62,21 +63,14 @@ impl Shards {
     }
 
     /// Takes up (or takes up again) the shard of a partition that this broker leads.
-    pub fn start(
-        &mut self,
-        now: Now,
-        logs: &mut LogManager,
-        id: PartitionId,
-        leader_epoch: i32,
-        high_watermark: i64,
-    ) {
+    pub fn start(&mut self, now: Now, logs: &mut LogManager, id: PartitionId, leader_epoch: i32) {
         self.stop(id.partition);
         let shard = Box::new(GroupShard::new(self.config.clone(), self.next_seed()));
         let next_offset = logs.log_start_offset(id).unwrap_or(0);
         let phase = Phase::Loading {
             shard,
             next_offset,
-            end: high_watermark,
+            end: logs.log_end_offset(id).unwrap_or(0),
             load: None,
         };
         let shard = Shard {
@@ -136,6 +130,8 @@ impl Shards {
         partition: i32,
         request: GroupRequest,
     ) {
+        // Where storage could not be read, another try may succeed.
+        self.replay(now, logs, partition);
         if let Err(error) = self.check(partition) {
             self.replies.push((request.id, Err(error)));
             return;
@@ -205,8 +201,20 @@ impl Shards {
         }
     }
 
-    /// The high watermark of a shard's partition has moved: answers leave.
-    pub fn high_watermark_moved(&mut self, id: PartitionId, high_watermark: i64) {
+    /// The high watermark of a shard's partition has moved: answers leave, and a replay that waited
+    /// for it goes on.
+    pub fn high_watermark_moved(
+        &mut self,
+        now: Now,
+        logs: &mut LogManager,
+        id: PartitionId,
+        high_watermark: i64,
+    ) {
+        self.replay(now, logs, id.partition);
+        self.release(id, high_watermark);
+    }
+
+    fn release(&mut self, id: PartitionId, high_watermark: i64) {
         let Some(shard) = self
             .shards
             .get_mut(&id.partition)
@@ -275,11 +283,10 @@ impl Shards {
                 // The shard has applied what its log refuses: only a replay makes them agree.
                 for (request, _) in outcome.replies {
                     shard.open.retain(|open| *open != request);
-                    self.replies.push((request, Err(code)));
+                    self.replies.push((request, Err(coordinator_error(code))));
                 }
                 let leader_epoch = shard.leader_epoch;
-                let durable_end = logs.durable_end(id).unwrap_or(0);
-                self.start(now, logs, id, leader_epoch, durable_end);
+                self.start(now, logs, id, leader_epoch);
                 return;
             }
         }
@@ -289,7 +296,7 @@ impl Shards {
             shard.waiting.push_back((required, request, response));
         }
         let durable_end = logs.durable_end(id).unwrap_or(0);
-        self.high_watermark_moved(id, durable_end);
+        self.release(id, durable_end);
     }
 
     fn replay(&mut self, now: Now, logs: &mut LogManager, partition: i32) {
@@ -328,7 +335,9 @@ impl Shards {
                         Err(_) => shard.phase = Phase::Failed,
                     }
                 }
+                Ok(Read::Records(_)) if logs.durable_end(id) < Some(*end) => return,
                 Ok(Read::Records(_)) => *next_offset = *end,
+                Err(LogError::Storage(_)) => return,
                 Err(_) => shard.phase = Phase::Failed,
             }
         }
@@ -347,6 +356,17 @@ impl Shard {
             Phase::Active(shard) => Some(shard),
             _ => None,
         }
+    }
+}
+
+/// What a group's members are told where its log refuses
+/// (`CoordinatorOperationExceptionHelper.handleOperationException`).
+fn coordinator_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::UnknownTopicOrPartition => ErrorCode::CoordinatorNotAvailable,
+        ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
+        error => error,
     }
 }
 

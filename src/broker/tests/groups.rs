@@ -1,7 +1,7 @@
 //! Groups and offsets through the door: FindCoordinator creates their topic, answers wait until
 //! their records are durable, and a restart finds them again.
 
-use super::node::{Node, batch};
+use super::node::{Node, batch, produce_request};
 use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::protocol::messages::heartbeat_request::HeartbeatRequest;
 use crate::protocol::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
@@ -258,4 +258,61 @@ fn groups_of_all_shards_are_listed() {
         .map(|group| group.group_id.as_str())
         .collect();
     assert_eq!((response.error_code, names), (0, vec!["g"]));
+}
+
+#[test]
+fn a_coordinator_whose_topic_cannot_be_created_is_not_available() {
+    let mut node = Node::with_configs(&[("offsets.topic.replication.factor", "3")]);
+    assert_eq!(
+        find_coordinator(&mut node, "g"),
+        ErrorCode::CoordinatorNotAvailable.code()
+    );
+}
+
+#[test]
+fn a_coordinator_whose_log_refuses_still_knows_what_is_in_flight() {
+    let mut node = node();
+    node.commits = None;
+    node.send(2, 8, commit_request(&[("t", 0, 5)]));
+    let value = "x".repeat(1_000_000);
+    for _ in 0..crate::log::UNCOMMITTED_BYTES_MAX / value.len() + 1 {
+        let request = produce_request("t", 0, 0, Some(batch(&[&value])));
+        node.send(3, 9, Request::Produce(request));
+    }
+    // The log takes no more, so the coordinator is folded again.
+    node.send(4, 8, commit_request(&[("t", 0, 6)]));
+    let Some(Response::OffsetCommit(response)) = node.answer(4) else {
+        panic!("no answer");
+    };
+    let refused = response.topics[0].partitions[0].error_code;
+    assert_eq!(refused, ErrorCode::NotCoordinator.code());
+    let loading = committed(&mut node, "g");
+    assert_eq!(loading, Err(ErrorCode::CoordinatorLoadInProgress.code()));
+    node.commits = Some(Outcome::Done);
+    node.run();
+    assert_eq!(committed(&mut node, "g"), Ok(5));
+    assert_eq!(committed(&mut node.restart(), "g"), Ok(5));
+}
+
+#[test]
+fn a_coordinator_whose_log_could_not_be_read_tries_again() {
+    let mut node = node();
+    node.commits = None;
+    let metadata = "x".repeat(4_000);
+    for offset in 0..=crate::log::DIRECT_BYTES_MIN / metadata.len() {
+        let Request::OffsetCommit(mut request) = commit_request(&[("t", 0, offset as i64)]) else {
+            panic!("another request");
+        };
+        request.topics[0].partitions[0].committed_metadata = Some(metadata.clone());
+        node.send(1, 8, Request::OffsetCommit(request));
+    }
+    node.commits = Some(Outcome::Done);
+    node.run();
+    let mut node = node.restart_where(true);
+    node.loads_fail = false;
+    assert_eq!(
+        committed(&mut node, "g"),
+        Err(ErrorCode::CoordinatorLoadInProgress.code())
+    );
+    assert_eq!(committed(&mut node, "g"), Ok(65));
 }

@@ -1,6 +1,7 @@
 //! A whole node, broker and controller, asked through its door.
 
 mod groups;
+mod life;
 mod node;
 mod records;
 mod topics;

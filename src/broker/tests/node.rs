@@ -17,11 +17,18 @@ use crate::protocol::messages::produce_response::PartitionProduceResponse;
 use crate::protocol::{ApiKey, Request, RequestHeader, Response, decode_response, encode_request};
 use crate::record::{BatchBuilder, BatchFields, Compression, batches, records};
 use crate::storage::faulty::{FaultyMedium, FaultyStorage, Outcome};
+use crate::storage::{StorageRequest, Store, Ticket};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
 const CONTROLLER: ConnectionId = ConnectionId(0);
 pub const START_MS: i64 = 1_700_000_000_000;
+
+#[derive(Clone, Copy)]
+enum Side {
+    Broker,
+    Controller,
+}
 
 pub struct Node {
     pub now: Now,
@@ -39,13 +46,25 @@ pub struct Node {
     closed: Vec<ConnectionId>,
     next_correlation_id: i32,
     lives: u8,
+    configs: BTreeMap<String, String>,
+    /// Whether what is in segments cannot be loaded, and the loads under way that fail for it.
+    pub loads_fail: bool,
+    failing: Vec<Ticket>,
     pub stopped: Option<String>,
 }
 
 impl Node {
     pub fn start() -> Node {
+        Node::with_configs(&[("num.partitions", "3")])
+    }
+
+    pub fn with_configs(configs: &[(&str, &str)]) -> Node {
+        let configs = configs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let (broker, controller) = (FaultyMedium::new(), FaultyMedium::new());
-        Node::on(broker, controller, 1, START_MS)
+        Node::on(broker, controller, 1, START_MS, configs, false)
     }
 
     fn on(
@@ -53,10 +72,11 @@ impl Node {
         controller_medium: FaultyMedium,
         lives: u8,
         wall_ms: i64,
+        configs: BTreeMap<String, String>,
+        loads_fail: bool,
     ) -> Node {
         let mut config = BrokerConfig::default();
-        let configs = BTreeMap::from([("num.partitions".to_owned(), "3".to_owned())]);
-        config.configs = BrokerConfigs::new(configs).unwrap();
+        config.configs = BrokerConfigs::new(configs.clone()).unwrap();
         let controller = ControllerConfig {
             cluster_id: config.cluster_id.clone(),
             broker: config.configs.clone(),
@@ -84,6 +104,9 @@ impl Node {
             closed: Vec::new(),
             next_correlation_id: 0,
             lives,
+            configs,
+            loads_fail,
+            failing: Vec::new(),
             stopped: None,
         };
         node.controller_event(Event::Opened { seed: [lives; 16] });
@@ -94,52 +117,76 @@ impl Node {
 
     /// Crashes and starts again on what the media hold.
     pub fn restart(self) -> Node {
+        self.restart_where(false)
+    }
+
+    /// The same, where loads of what is in segments may fail.
+    pub fn restart_where(self, loads_fail: bool) -> Node {
         let wall_ms = self.now.wall.0 + 1_000;
         Node::on(
             self.broker_medium,
             self.controller_medium,
             self.lives + 1,
             wall_ms,
+            self.configs,
+            loads_fail,
         )
     }
 
     fn broker_event(&mut self, event: Event) {
-        let mut effects = Vec::new();
-        self.broker.handle(self.now, event, &mut effects);
-        for effect in effects {
-            match effect {
-                Effect::Respond { connection, frame } => self.answered(connection, frame),
-                Effect::Close { connection } => self.closed.push(connection),
-                Effect::Send { peer, frame } => {
-                    assert_eq!(peer, Peer::Controller);
-                    self.controller_event(Event::Request {
-                        connection: CONTROLLER,
-                        frame,
-                    });
-                }
-                Effect::Storage(request) => self.broker_storage.submit(request),
-                Effect::WakeAt(instant) => self.wake_at[0] = Some(instant),
-                Effect::Stop { reason } => self.stopped = Some(reason),
+        self.event(Side::Broker, event);
+    }
+
+    fn controller_event(&mut self, event: Event) {
+        self.event(Side::Controller, event);
+    }
+
+    /// Events keep their order, as on a real connection: one is handled after the other.
+    fn event(&mut self, side: Side, event: Event) {
+        let mut queue = VecDeque::from([(side, event)]);
+        while let Some((side, event)) = queue.pop_front() {
+            let mut effects = Vec::new();
+            match side {
+                Side::Broker => self.broker.handle(self.now, event, &mut effects),
+                Side::Controller => self.controller.handle(self.now, event, &mut effects),
+            }
+            for effect in effects {
+                queue.extend(self.perform(side, effect));
             }
         }
     }
 
-    fn controller_event(&mut self, event: Event) {
-        let mut effects = Vec::new();
-        self.controller.handle(self.now, event, &mut effects);
-        for effect in effects {
-            match effect {
-                Effect::Respond { frame, .. } => {
-                    self.broker_event(Event::Reply {
-                        peer: Peer::Controller,
-                        frame,
-                    });
-                }
-                Effect::Storage(request) => self.controller_storage.submit(request),
-                Effect::WakeAt(instant) => self.wake_at[1] = Some(instant),
-                other => panic!("the controller does not {other:?}"),
+    /// Does what a machine wants done; the event that it means for the other one.
+    fn perform(&mut self, side: Side, effect: Effect) -> Option<(Side, Event)> {
+        match (side, effect) {
+            (Side::Broker, Effect::Respond { connection, frame }) => {
+                self.answered(connection, frame);
             }
+            (Side::Broker, Effect::Close { connection }) => self.closed.push(connection),
+            (Side::Broker, Effect::Send { frame, .. }) => {
+                let connection = CONTROLLER;
+                return Some((Side::Controller, Event::Request { connection, frame }));
+            }
+            (Side::Broker, Effect::Storage(request)) => {
+                if let StorageRequest::Load { ticket, range, .. } = &request
+                    && matches!(range.store, Store::Segment | Store::Index)
+                    && self.loads_fail
+                {
+                    self.failing.push(*ticket);
+                }
+                self.broker_storage.submit(request);
+            }
+            (Side::Broker, Effect::WakeAt(instant)) => self.wake_at[0] = Some(instant),
+            (Side::Broker, Effect::Stop { reason }) => self.stopped = Some(reason),
+            (Side::Controller, Effect::Respond { frame, .. }) => {
+                let peer = Peer::Controller;
+                return Some((Side::Broker, Event::Reply { peer, frame }));
+            }
+            (Side::Controller, Effect::Storage(request)) => self.controller_storage.submit(request),
+            (Side::Controller, Effect::WakeAt(instant)) => self.wake_at[1] = Some(instant),
+            (Side::Controller, other) => panic!("the controller does not {other:?}"),
         }
+        None
     }
 
     /// Lets storage do what it is asked until nothing is left to do.
@@ -153,9 +200,12 @@ impl Node {
                 }
             }
             for ticket in self.broker_storage.ready() {
-                let Some(outcome) = self.commits else {
+                let Some(mut outcome) = self.commits else {
                     continue;
                 };
+                if self.failing.contains(&ticket) {
+                    outcome = Outcome::Failed;
+                }
                 any = true;
                 if let Some(reply) = self.broker_storage.perform(ticket, outcome) {
                     self.broker_event(Event::Storage(reply));
@@ -193,6 +243,18 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// The broker's timer fires a little early, as those of browsers do.
+    pub fn wake_early(&mut self) {
+        let due = self.wake_at[0].take().expect("a timer");
+        self.now.monotonic = Instant(due.0 - 1);
+        self.broker_event(Event::Woken);
+    }
+
+    /// What the broker's storage could do next: one commit, and all loads.
+    pub fn storage_requests(&self) -> usize {
+        self.broker_storage.ready().len()
     }
 
     fn answered(&mut self, connection: ConnectionId, frame: Bytes) {

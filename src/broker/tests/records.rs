@@ -313,3 +313,99 @@ fn a_frame_that_is_no_request_closes_its_connection_alone() {
     assert!(node.is_closed(9));
     assert_eq!(node.produce("t", 0, batch(&["a"])).base_offset, 0);
 }
+
+#[test]
+fn nobody_waits_for_more_bytes_than_may_be_answered() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a"]));
+    node.produce("t", 0, batch(&["b"]));
+    let mut request = fetch_request("t", 0, 0, i32::MAX, 60_000);
+    request.max_bytes = 100;
+    node.send(1, 11, Request::Fetch(request));
+    let Some(Response::Fetch(response)) = node.answer(1) else {
+        panic!("no answer");
+    };
+    let data = &response.responses[0].partitions[0];
+    assert_eq!(read(data), pairs(&[(0, "a")]));
+}
+
+#[test]
+fn a_transaction_that_nobody_could_end_is_refused() {
+    let mut node = node();
+    let fields = BatchFields {
+        producer_id: 7,
+        producer_epoch: 0,
+        base_sequence: 0,
+        is_transactional: true,
+        ..Default::default()
+    };
+    let refused = node.produce("t", 0, batch_with(&["a"], fields));
+    assert_eq!(
+        refused.error_code,
+        ErrorCode::TransactionalIdAuthorizationFailed.code()
+    );
+    node.produce("t", 0, batch(&["b"]));
+    assert_eq!(node.fetch("t", 0, 0).last_stable_offset, 1);
+}
+
+/// A node that has just started on a topic whose partitions have a chunk of a megabyte each: more
+/// than the cache keeps.
+fn node_with_large_partitions(partitions: i32) -> Node {
+    let mut node = Node::start();
+    node.create_topic("large", partitions, &[]);
+    let value = "x".repeat(1_000_000);
+    for partition in 0..partitions {
+        node.produce("large", partition, batch(&[&value]));
+    }
+    node.restart()
+}
+
+#[test]
+fn times_are_looked_up_in_more_partitions_than_the_cache_keeps() {
+    let mut node = node_with_large_partitions(20);
+    let partitions = (0..20)
+        .map(|partition_index| ListOffsetsPartition {
+            partition_index,
+            timestamp: super::node::START_MS,
+            current_leader_epoch: -1,
+            ..Default::default()
+        })
+        .collect();
+    let request = ListOffsetsRequest {
+        topics: vec![ListOffsetsTopic {
+            name: "large".to_owned(),
+            partitions,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let Response::ListOffsets(response) = node.ask(7, Request::ListOffsets(request)) else {
+        panic!("no answer");
+    };
+    let found = &response.topics[0].partitions;
+    assert!(found.iter().all(|it| (it.error_code, it.offset) == (0, 0)));
+}
+
+#[test]
+fn one_fetch_loads_no_more_than_the_cache_keeps() {
+    let mut node = node_with_large_partitions(20);
+    let mut request = fetch_request("large", 0, 0, 1, 0);
+    request.max_bytes = i32::MAX;
+    let template = request.topics[0].partitions[0].clone();
+    request.topics[0].partitions = (0..20)
+        .map(
+            |partition| crate::protocol::messages::fetch_request::FetchPartition {
+                partition,
+                ..template.clone()
+            },
+        )
+        .collect();
+    let before = node.storage_requests();
+    node.send(1, 11, Request::Fetch(request));
+    assert_eq!(
+        node.storage_requests() - before,
+        crate::broker::REQUEST_LOADS_MAX
+    );
+    node.run();
+    assert!(node.answer(1).is_some());
+}
