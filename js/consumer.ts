@@ -53,6 +53,7 @@ export class Consumer {
   readonly #logger: Logger;
   readonly #instrumentation: Instrumentation<ConsumerPayloads>;
   readonly #subscriptions = new Subscriptions();
+  #assigned: readonly TopicPartitionOffset[] = [];
   readonly #joining = new Set<Joining>();
   #connecting: Promise<Connection> | undefined;
   #connection: Connection | undefined;
@@ -94,6 +95,18 @@ export class Consumer {
     }
     this.#subscriptions.add(subscription);
     return Promise.resolve();
+  }
+
+  /**
+   * Takes partitions to read from an offset on, before `run` and in place of `subscribe`: without
+   * joining the group, whoever else reads them. Not in KafkaJS; as `assign` of Kafka's own consumer.
+   */
+  assign(partitions: TopicPartitionOffset[]): void {
+    if (this.#runner !== undefined) throw invalid("Cannot assign while consumer is running");
+    this.#assigned = partitions.map(({ topic, partition, offset }) => {
+      checkPartition({ topic, partition });
+      return { topic, partition, offset: plainOffset(offset) };
+    });
   }
 
   /** Joins the group and calls the handler from then on; resolves when it has joined. */
@@ -240,6 +253,7 @@ export class Consumer {
       run,
       retry: retryOptions(this.#shared.config.retry, retry),
       subscriptions: this.#subscriptions,
+      assigned: this.#assigned,
       patternRefreshMs: patternRefreshMs(this.#config),
       logger: this.#logger,
       instrumentation: this.#instrumentation,

@@ -34,6 +34,8 @@ export interface RunnerOptions {
   run: ConsumerRunConfig;
   retry: Retry;
   subscriptions: Subscriptions;
+  /** Read without a group, in place of subscriptions. */
+  assigned: readonly TopicPartitionOffset[];
   /** Milliseconds between two looks at the topics, for subscriptions by pattern. */
   patternRefreshMs: number;
   logger: Logger;
@@ -103,7 +105,10 @@ export class Runner {
           resolve();
         });
       });
-      const topics = await this.#subscribe(port);
+      const { assigned } = this.#options;
+      const groupless = 0 < assigned.length;
+      if (groupless) await port.request({ type: "assign", partitions: assigned });
+      const topics = groupless ? 0 : await this.#subscribe(port);
       if (this.#isStopped()) return;
       const { partitionsConsumedConcurrently: workers = 1 } = this.#options.run;
       this.#workers = Array.from({ length: workers }, () => this.#work(port));

@@ -444,6 +444,31 @@ test("a partition of a paused topic can be resumed alone", async (t) => {
   assert.deepEqual(seen, [1]);
 });
 
+test("assigned partitions are read without a group", async (t) => {
+  const kafka = memory(t);
+  await createTopic(kafka, "plain", 2);
+  const producer = kafka.producer();
+  await producer.connect();
+  for (const partition of [0, 1]) {
+    const messages = [0, 1, 2].map((i) => ({ partition, value: String(i) }));
+    await producer.send({ topic: "plain", messages });
+  }
+  const consumer = kafka.consumer({ groupId: "nobody" });
+  consumer.assign([{ topic: "plain", partition: 1, offset: "1" }]);
+  /** @type {string[]} */
+  const seen = [];
+  for await (const { partition, message } of consumer.messages({ autoCommit: false })) {
+    seen.push(`${partition}:${message.offset}`);
+    if (seen.length === 2) break;
+  }
+  assert.deepEqual(seen, ["1:1", "1:2"]);
+  const admin = kafka.admin();
+  await admin.connect();
+  assert.deepEqual((await admin.listGroups()).groups, []);
+  await consumer.disconnect();
+  await admin.disconnect();
+});
+
 test("a pattern finds topics that are created later", async (t) => {
   const kafka = memory(t);
   await createTopic(kafka, "logs-a");
