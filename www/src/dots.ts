@@ -120,11 +120,15 @@ export class Dots {
 
   #pathOf({ kind, clientId, topic, partition }: Move): Path | undefined {
     const tape = this.#node(`partition:${topic}-${partition}`);
-    if (kind === "produced") return this.#path(this.#node(`producer:${clientId}`), tape);
-    const chip = this.#node(`chip:${clientId}:${topic}-${partition}`);
-    return this.#path(tape, chip ?? this.#node(`member:${clientId}`));
+    const produced = kind === "produced";
+    const from = produced ? this.#node(`producer:${clientId}`) : tape;
+    const to = produced
+      ? tape
+      : (this.#node(`chip:${clientId}:${topic}-${partition}`) ?? this.#node(`member:${clientId}`));
+    return this.#path(from, to) ?? this.#edge(to);
   }
 
+  /** A curve to the next column; none when they stand below each other. */
   #path(from: Element | null, to: Element | null): Path | undefined {
     if (from === null || to === null) return undefined;
     const { left, top } = this.#flow.getBoundingClientRect();
@@ -144,16 +148,20 @@ export class Dots {
         to: end,
       };
     }
-    // One column: the flow goes down.
-    const start = { x: a.left + a.width / 2 - left, y: a.bottom - top };
-    const end = { x: b.left + b.width / 2 - left, y: b.top - top };
-    const bend = (end.y - start.y) / 2;
-    return {
-      from: start,
-      fromBend: { x: start.x, y: start.y + bend },
-      toBend: { x: end.x, y: end.y - bend },
-      to: end,
-    };
+    return undefined;
+  }
+
+  /** Along the upper edge of where the records arrive: in one column a curve would cross text. */
+  #edge(to: Element | null): Path | undefined {
+    const frame = to?.closest(".partition, .member");
+    if (to === null || frame === null || frame === undefined) return undefined;
+    const { left, top } = this.#flow.getBoundingClientRect();
+    const outer = frame.getBoundingClientRect();
+    const inner = to.getBoundingClientRect();
+    const y = outer.top - top;
+    const start = { x: outer.left - left, y };
+    const end = { x: (frame === to ? outer.right : inner.left + inner.width / 2) - left, y };
+    return { from: start, fromBend: start, toBend: end, to: end };
   }
 
   #node(name: string): HTMLElement | null {

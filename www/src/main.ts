@@ -13,6 +13,8 @@ import { pageView } from "./views/page.ts";
 const RENDER_INTERVAL_MS = 100;
 /** Rates sink to zero though nothing happens any more. */
 const RATES_INTERVAL_MS = 1_000;
+/** What moved is told in words so often at most. */
+const ACTIVITY_INTERVAL_MS = 5_000;
 /** A cell of a tape with its gap; see tape.css. */
 const CELL_WIDTH_PX = 40;
 
@@ -66,6 +68,9 @@ for (const type of ["click", "change", "input", "submit", "hashchange"]) {
 setInterval(() => {
   if (!app.paused) schedule(RENDER_INTERVAL_MS);
 }, RATES_INTERVAL_MS);
+setInterval(() => {
+  if (!app.paused && app.activity.sumUp()) schedule(RENDER_INTERVAL_MS);
+}, ACTIVITY_INTERVAL_MS);
 
 await app.start();
 

@@ -5,6 +5,7 @@ import { Group } from "./engine/group.ts";
 import { FormProducer, type ProduceForm } from "./engine/producer.ts";
 import { Reader } from "./engine/reader.ts";
 import { survey } from "./engine/survey.ts";
+import { Activity } from "./flow/activity.ts";
 import { Fold, type Move } from "./flow/fold.ts";
 import { FrameLog } from "./flow/frames.ts";
 import { Picture, entry, type TopicPicture } from "./flow/picture.ts";
@@ -20,6 +21,7 @@ const SURVEY_DELAY_MS = 120;
 export class Playground {
   readonly picture = new Picture();
   readonly frames = new FrameLog();
+  readonly activity = new Activity();
   readonly notices: Notices;
   readonly producer: FormProducer;
   readonly tapes: TapeWindows;
@@ -53,6 +55,7 @@ export class Playground {
       const changes = this.#fold.apply(events);
       this.frames.add(changes.exchanges);
       const moves = changes.moves.filter((move) => !move.clientId.startsWith(PAGE_CLIENT_ID));
+      this.activity.add(moves);
       if (moves.length > 0) this.onMoves(moves);
       if (changes.survey) this.#surveySoon(SURVEY_DELAY_MS);
       if (changes.exchanges.length > 0) this.#changed();

@@ -58,23 +58,30 @@ export class TapeWindows {
   }
 
   /** Reads what is in view and not known yet. */
-  fill({ name, partitions }: TopicPicture, nowMs: number): void {
-    for (const [index, partition] of partitions.entries()) {
-      const tape = this.#tape(name, index);
-      const { from, to } = this.window(name, index, partition);
+  fill(topic: TopicPicture, nowMs: number): void {
+    for (const [index, partition] of topic.partitions.entries()) {
+      const tape = this.#tape(topic.name, index);
+      const { from, to } = this.window(topic.name, index, partition);
       const missing = firstMissing(tape.records, from, to);
       if (missing === undefined || tape.reading || nowMs < tape.nextReadMs) continue;
       tape.nextReadMs = nowMs + READ_INTERVAL_MS;
-      void this.#read(tape, name, index, missing, to);
+      void this.#read(tape, topic, index, missing, to);
     }
   }
 
   /** Forgets all records, since their topics may be gone. */
   forget(): void {
     this.#tapes.clear();
+    this.#reader.close();
   }
 
-  async #read(tape: Tape, topic: string, index: number, from: number, to: number): Promise<void> {
+  async #read(
+    tape: Tape,
+    topic: TopicPicture,
+    index: number,
+    from: number,
+    to: number,
+  ): Promise<void> {
     tape.reading = true;
     try {
       for (const record of await this.#reader.read(topic, index, from, to)) {

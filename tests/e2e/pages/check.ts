@@ -30,7 +30,11 @@ export interface Differences {
   gaps: number;
 }
 
-const kafka = new Kafka({ clientId: "check", cluster: "playground", logLevel: logLevel.NOTHING });
+const kafka = new Kafka({
+  clientId: "check",
+  cluster: "playground",
+  logLevel: logLevel.NOTHING,
+});
 let flights: Promise<Flight[]> | undefined;
 
 /** The input. */

@@ -8,6 +8,7 @@ const FLIGHTS_URL = new URL(
 );
 
 export const FLIGHTS_TOPIC = "flights";
+export const FLIGHTS_CLIENT_ID = "flights-loader";
 const FLIGHTS_PARTITIONS = 6;
 const SEND_RECORDS = 250;
 /** Sends that wait for their answer at once. The producer keeps their order. */
@@ -24,14 +25,13 @@ interface Flight {
 
 /** Departures of the first quarter of 2001, US Bureau of Transportation Statistics. */
 export class FlightsLoad {
-  readonly clientId = "flights-loader";
   total = 0;
   acked = 0;
   running = true;
 
   /** Creates the topic when it is not there, and produces all records in their order. */
   async run(admin: Admin, changed: () => void): Promise<void> {
-    const producer = kafkaAs(this.clientId).producer();
+    const producer = kafkaAs(FLIGHTS_CLIENT_ID).producer();
     try {
       await admin.createTopics({
         waitForLeaders: true,

@@ -10,13 +10,14 @@ export interface ProduceForm {
   key: string;
   /** `{n}` is the record's number, `{time}` the time of day. */
   value: string;
+  /** `name=value` after `name=value`, separated by commas. */
+  headers: string;
   count: number;
 }
 
 /** The producer behind the form. */
 export class FormProducer {
   readonly clientId = "producer-1";
-  acked = 0;
   /** Records per second of the steady stream; 0 while it is off. */
   streamRate = 0;
   readonly #producer: Producer = kafkaAs(this.clientId).producer();
@@ -37,8 +38,6 @@ export class FormProducer {
         this.#message(form),
       );
       await this.#producer.send({ topic, messages });
-      this.acked += messages.length;
-      this.#changed();
     }
   }
 
@@ -50,13 +49,27 @@ export class FormProducer {
     this.#changed();
   }
 
-  #message({ key, value }: ProduceForm): Message {
+  #message({ key, value, headers }: ProduceForm): Message {
     this.#number += 1;
     const fill = (template: string): string =>
       template
         .replaceAll("{n}", String(this.#number))
         .replaceAll("{user}", `user-${1 + Math.floor(Math.random() * 9)}`)
         .replaceAll("{time}", new Date().toLocaleTimeString());
-    return { key: key === "" ? null : fill(key), value: fill(value) };
+    return {
+      key: key === "" ? null : fill(key),
+      value: fill(value),
+      headers: parseHeaders(fill(headers)),
+    };
   }
+}
+
+/** Headers by name; a name that comes again has several values. */
+function parseHeaders(text: string): Record<string, string[]> {
+  const headers: Record<string, string[]> = {};
+  for (const pair of text.split(",")) {
+    const [name = "", value = ""] = pair.split("=", 2).map((part) => part.trim());
+    if (name !== "") (headers[name] ??= []).push(value);
+  }
+  return headers;
 }

@@ -1,10 +1,9 @@
 import type { Consumer, KafkaMessage } from "tablog";
+import type { TopicPicture } from "../flow/picture.ts";
 import type { StoredRecord } from "../records/stored.ts";
 import { kafkaAs, PAGE_CLIENT_ID } from "./cluster.ts";
 
-/** The group of the page's own reader; it commits nothing. */
-export const READER_GROUP = `${PAGE_CLIENT_ID}-reader`;
-
+const READER_CLIENT_ID = `${PAGE_CLIENT_ID}-reader`;
 const BYTES_PER_PARTITION_MAX = 64 * 1024;
 const PARTITIONS_AT_ONCE_MAX = 4;
 
@@ -18,18 +17,32 @@ interface Wanted {
 
 /** Reads any record of a topic, for those who click at it. */
 export class Reader {
-  #topic: string | undefined;
+  #topic = "";
+  #partitions = 0;
   #opened: Promise<TopicReader> | undefined;
 
-  /** The records of `[from, to)`, which must be below the high watermark. */
-  async read(topic: string, partition: number, from: number, to: number): Promise<StoredRecord[]> {
-    if (topic !== this.#topic) {
-      void this.#opened?.then((reader) => reader.close());
-      this.#topic = topic;
-      this.#opened = TopicReader.open(topic);
+  /** The records of `[from, to)`, which must be below the high watermark; fewer after a failure. */
+  async read(
+    { name, partitions }: TopicPicture,
+    partition: number,
+    from: number,
+    to: number,
+  ): Promise<StoredRecord[]> {
+    if (name !== this.#topic || partitions.length !== this.#partitions) {
+      this.close();
+      this.#topic = name;
+      this.#partitions = partitions.length;
     }
-    const reader = await this.#opened;
-    return (await reader?.read(partition, from, to)) ?? [];
+    this.#opened ??= TopicReader.open(name, partitions.length, () => {
+      this.close();
+    });
+    return (await this.#opened).read(partition, from, to);
+  }
+
+  /** Gives up the topic that was read last. */
+  close(): void {
+    void this.#opened?.then((reader) => reader.close());
+    this.#opened = undefined;
   }
 }
 
@@ -41,17 +54,22 @@ class TopicReader {
 
   private constructor(topic: string) {
     this.#topic = topic;
-    this.#consumer = kafkaAs(READER_GROUP).consumer({
-      groupId: READER_GROUP,
+    this.#consumer = kafkaAs(READER_CLIENT_ID).consumer({
+      // Of no meaning: it joins no group and commits nothing.
+      groupId: READER_CLIENT_ID,
       maxBytesPerPartition: BYTES_PER_PARTITION_MAX,
     });
   }
 
-  static async open(topic: string): Promise<TopicReader> {
+  static async open(topic: string, count: number, onCrash: () => void): Promise<TopicReader> {
     const reader = new TopicReader(topic);
     const consumer = reader.#consumer;
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      if (!payload.restart) onCrash();
+    });
+    const partitions = Array.from({ length: count }, (_, partition) => partition);
+    consumer.assign(partitions.map((partition) => ({ topic, partition, offset: "0" })));
     await consumer.connect();
-    await consumer.subscribe({ topics: [topic] });
     const running = consumer.run({
       autoCommit: false,
       partitionsConsumedConcurrently: PARTITIONS_AT_ONCE_MAX,
@@ -60,7 +78,7 @@ class TopicReader {
         return Promise.resolve();
       },
     });
-    consumer.pause([{ topic }]);
+    consumer.pause([{ topic, partitions }]);
     await running;
     return reader;
   }
@@ -77,6 +95,7 @@ class TopicReader {
 
   async close(): Promise<void> {
     for (const { records, done } of this.#wanted.values()) done(records);
+    this.#wanted.clear();
     await this.#consumer.disconnect();
   }
 

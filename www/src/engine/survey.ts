@@ -1,6 +1,5 @@
 import type { Admin } from "tablog";
 import { type Picture, topicPartition } from "../flow/picture.ts";
-import { READER_GROUP } from "./reader.ts";
 
 /**
  * Asks the broker what no frame told: which topics and groups there are, and how they stand. So a
@@ -29,9 +28,7 @@ async function surveyTopics(admin: Admin, picture: Picture): Promise<void> {
 }
 
 async function surveyGroups(admin: Admin, picture: Picture): Promise<void> {
-  const groupIds = (await admin.listGroups()).groups
-    .map(({ groupId }) => groupId)
-    .filter((groupId) => groupId !== READER_GROUP);
+  const groupIds = (await admin.listGroups()).groups.map(({ groupId }) => groupId);
   const there = new Set(groupIds);
   for (const groupId of picture.groups.keys()) {
     if (!there.has(groupId)) picture.groups.delete(groupId);

@@ -21,7 +21,7 @@ export function framesView(app: Playground): TemplateResult {
         ${filterView(app, "routine", "Show heartbeats, empty fetches, metadata")}
         ${filterView(app, "page", "Show what the page itself asks")}
       </div>
-      <div class="scroller" tabindex="0" role="region" aria-labelledby="frames-title">
+      <div class="scroller" tabindex="0" role="region" aria-label="Requests and their answers">
         <table>
           <thead>
             <tr>

@@ -20,6 +20,7 @@ export function pageView(app: Playground): TemplateResult {
       </div>
       ${framesView(app)}
     </main>
+    <p class="visually-hidden" aria-live="polite" data-testid="activity">${app.activity.text}</p>
     ${recordView(app)} ${noticesView(app)}
   `;
 }

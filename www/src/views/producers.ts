@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from "lit-html";
+import { FLIGHTS_CLIENT_ID } from "../engine/flights.ts";
 import type { ProduceForm } from "../engine/producer.ts";
-import type { ClientPicture } from "../flow/picture.ts";
 import { isInternal, type Playground } from "../playground.ts";
 import { field } from "./form.ts";
 import { count, perSecond } from "./numbers.ts";
@@ -8,37 +8,41 @@ import { count, perSecond } from "./numbers.ts";
 const COUNT_MAX = 100_000;
 const STREAM_RATES = [0, 1, 5, 20, 100];
 
-/** Those who produce, and the forms that make them. */
+/** Those who produce, with the forms that make them. */
 export function producersView(app: Playground): TemplateResult {
-  const clients = new Map(app.picture.producers);
+  const own = [FLIGHTS_CLIENT_ID, app.producer.clientId];
+  const others = [...app.picture.producers.keys()].filter((clientId) => !own.includes(clientId));
   return html`
     <section class="column producers" aria-labelledby="producers-title">
       <h2 id="producers-title">Producers</h2>
       <p class="hint">
-        A producer appends records. Its key decides the partition; records without a key take turns.
+        A producer appends records. The key decides the partition; records without a key take turns.
       </p>
-      ${[...clients].map(([clientId, client]) => producerCard(clientId, client))}
       ${flightsCard(app)} ${produceForm(app)}
+      ${others.map(
+        (clientId) => html`
+          <div class="card" data-node="producer:${clientId}">${figures(app, clientId)}</div>
+        `,
+      )}
     </section>
   `;
 }
 
-function producerCard(clientId: string, { records, rate }: ClientPicture): TemplateResult {
+function figures(app: Playground, clientId: string): TemplateResult {
+  const client = app.picture.producers.get(clientId);
   return html`
-    <div class="card producer" data-node="producer:${clientId}">
-      <h3>${clientId}</h3>
-      <p class="figures">
-        <strong>${count(records)}</strong> acknowledged
-        <span class="rate">${perSecond(rate.perSecond(Date.now()))}</span>
-      </p>
-    </div>
+    <p class="figures">
+      <code>${clientId}</code>
+      <span><b>${count(client?.records ?? 0)}</b> acknowledged</span>
+      <span class="rate">${perSecond(client?.rate.perSecond(Date.now()) ?? 0)}</span>
+    </p>
   `;
 }
 
 function flightsCard(app: Playground): TemplateResult {
   const load = app.flights;
   return html`
-    <div class="card">
+    <div class="card" data-node="producer:${FLIGHTS_CLIENT_ID}">
       <h3>20,000 flights</h3>
       <p class="hint">
         Departures of early 2001, keyed by airport, into the topic <code>flights</code>.
@@ -68,6 +72,7 @@ function flightsCard(app: Playground): TemplateResult {
               </label>
             `
       }
+      ${figures(app, FLIGHTS_CLIENT_ID)}
     </div>
   `;
 }
@@ -79,6 +84,7 @@ function produceForm(app: Playground): TemplateResult {
     <form
       class="card"
       data-testid="produce-form"
+      data-node="producer:${app.producer.clientId}"
       @submit=${(event: SubmitEvent) => {
         event.preventDefault();
         void app.produce(read(event.target as HTMLFormElement));
@@ -93,6 +99,10 @@ function produceForm(app: Playground): TemplateResult {
         <label>
           Value
           <textarea name="value" rows="2" data-testid="value">{"n": {n}, "at": "{time}"}</textarea>
+        </label>
+        <label>
+          <span>Headers <small>(name=value, …)</small></span>
+          <input name="headers" placeholder="source=form" data-testid="headers" />
         </label>
         <p class="hint">
           <code>{n}</code> counts up, <code>{user}</code> is one of nine, <code>{time}</code> is
@@ -130,13 +140,8 @@ function produceForm(app: Playground): TemplateResult {
             )}
           </select>
         </label>
-        <p class="hint">
-          Acknowledged:
-          <b data-testid="produced-count" data-value=${app.producer.acked}
-            >${count(app.producer.acked)}</b
-          >
-        </p>
       </fieldset>
+      ${figures(app, app.producer.clientId)}
     </form>
   `;
 }
@@ -145,6 +150,7 @@ function read(form: HTMLFormElement): ProduceForm {
   return {
     key: field(form, "key"),
     value: field(form, "value"),
+    headers: field(form, "headers"),
     count: Number(field(form, "count")),
   };
 }

@@ -84,7 +84,7 @@ function bytesView(title: string, bytes: Uint8Array | null): TemplateResult {
 function headersView({ headers }: StoredRecord): TemplateResult {
   return html`
     <h3>Headers <small>${headers.length === 0 ? "none" : headers.length}</small></h3>
-    <dl class="facts">
+    <dl class="facts" data-testid="record-headers">
       ${headers.map(
         ([name, value]) => html`
           <dt>${name}</dt>
