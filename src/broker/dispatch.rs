@@ -73,7 +73,7 @@ impl Broker {
             Request::DescribeConfigs(request) => describe_configs::handle(self, request),
             Request::Produce(request) => produce::handle(self, now, context, request),
             Request::Fetch(request) => fetch::handle(self, now, context.api_version, request),
-            Request::ListOffsets(request) => list_offsets::handle(self, request),
+            Request::ListOffsets(request) => list_offsets::handle(self, context, request),
             Request::OffsetForLeaderEpoch(request) => {
                 offset_for_leader_epoch::handle(self, request)
             }

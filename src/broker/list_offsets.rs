@@ -1,5 +1,6 @@
 //! ListOffsets (key 2): offsets by time, and the ends of a log.
 
+use super::connections::RequestContext;
 use super::purgatory::{Parked, Watch};
 use super::{Broker, Delayed, Progress, REQUEST_LOADS_MAX};
 use crate::log::{Lookup, TimestampOffset};
@@ -40,18 +41,27 @@ struct Waiting {
     wanted: ListOffsetsPartition,
 }
 
-pub(super) fn handle(broker: &mut Broker, request: ListOffsetsRequest) -> Progress {
+pub(super) fn handle(
+    broker: &mut Broker,
+    context: &RequestContext,
+    request: ListOffsetsRequest,
+) -> Progress {
     let mut response = ListOffsetsResponse::default();
     let mut waiting = Vec::new();
     for topic in request.topics {
         let mut partitions = Vec::new();
         for wanted in topic.partitions {
-            partitions.push(answer(&wanted, None));
-            waiting.push(Waiting {
-                topic: response.topics.len(),
-                partition: partitions.len() - 1,
-                wanted,
-            });
+            match check_timestamp(context.api_version, wanted.timestamp) {
+                Ok(()) => {
+                    partitions.push(answer(&wanted, None));
+                    waiting.push(Waiting {
+                        topic: response.topics.len(),
+                        partition: partitions.len() - 1,
+                        wanted,
+                    });
+                }
+                Err(error) => partitions.push(refusal(&wanted, error)),
+            }
         }
         response.topics.push(ListOffsetsTopicResponse {
             name: topic.name,
@@ -84,10 +94,7 @@ impl DelayedListOffsets {
                     watches.insert(Watch::Load(load));
                     return true;
                 }
-                Err(error) => ListOffsetsPartitionResponse {
-                    error_code: error.code(),
-                    ..answer(&waiting.wanted, None)
-                },
+                Err(error) => refusal(&waiting.wanted, error),
             };
             false
         });
@@ -130,10 +137,31 @@ fn look_up(
         }
         LATEST_TIERED_TIMESTAMP => return at(-1, -1),
         MAX_TIMESTAMP => broker.logs.offset_of_max_timestamp(id, end),
-        timestamp if timestamp < 0 => return Err(ErrorCode::UnsupportedVersion),
         timestamp => broker.logs.offset_for_timestamp(id, timestamp, end),
     };
     lookup.map_err(|error| error.error_code())
+}
+
+/// Each special timestamp belongs to a version (`ReplicaManager.isListOffsetsTimestampUnsupported`).
+fn check_timestamp(api_version: i16, timestamp: i64) -> Result<(), ErrorCode> {
+    let since = match timestamp {
+        0.. | LATEST_TIMESTAMP | EARLIEST_TIMESTAMP => 0,
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL_TIMESTAMP => 8,
+        LATEST_TIERED_TIMESTAMP => 9,
+        _ => i16::MAX,
+    };
+    match since <= api_version {
+        true => Ok(()),
+        false => Err(ErrorCode::UnsupportedVersion),
+    }
+}
+
+fn refusal(wanted: &ListOffsetsPartition, error: ErrorCode) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse {
+        error_code: error.code(),
+        ..answer(wanted, None)
+    }
 }
 
 fn answer(

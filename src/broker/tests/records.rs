@@ -231,8 +231,8 @@ fn a_repeated_batch_keeps_its_offset_also_after_a_restart() {
     assert_eq!(node.produce("t", 0, sequenced(1, "b")).base_offset, 2);
 }
 
-fn list_offset(node: &mut Node, timestamp: i64) -> (i64, i64) {
-    let request = ListOffsetsRequest {
+fn list_offsets_request(timestamp: i64) -> Request {
+    Request::ListOffsets(ListOffsetsRequest {
         replica_id: -1,
         topics: vec![ListOffsetsTopic {
             name: "t".to_owned(),
@@ -244,8 +244,12 @@ fn list_offset(node: &mut Node, timestamp: i64) -> (i64, i64) {
             ..Default::default()
         }],
         ..Default::default()
-    };
-    let Response::ListOffsets(response) = node.ask(7, Request::ListOffsets(request)) else {
+    })
+}
+
+fn list_offset(node: &mut Node, timestamp: i64) -> (i64, i64) {
+    let request = list_offsets_request(timestamp);
+    let Response::ListOffsets(response) = node.ask(7, request) else {
         panic!("no answer");
     };
     let partition = &response.topics[0].partitions[0];
@@ -408,4 +412,34 @@ fn one_fetch_loads_no_more_than_the_cache_keeps() {
     );
     node.run();
     assert!(node.answer(1).is_some());
+}
+
+#[test]
+fn a_special_timestamp_is_refused_in_versions_that_do_not_have_it() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a"]));
+    for (version, timestamp, refused) in [
+        (6, -3, true),
+        (7, -3, false),
+        (7, -4, true),
+        (8, -5, true),
+        (9, -5, false),
+        (9, -6, true),
+        (9, i64::MIN, true),
+    ] {
+        let request = list_offsets_request(timestamp);
+        let Response::ListOffsets(response) = node.ask(version, request) else {
+            panic!("no answer");
+        };
+        let partition = &response.topics[0].partitions[0];
+        let expected = match refused {
+            true => ErrorCode::UnsupportedVersion,
+            false => ErrorCode::None,
+        };
+        assert_eq!(
+            partition.error_code,
+            expected.code(),
+            "{version} {timestamp}"
+        );
+    }
 }
