@@ -100,7 +100,11 @@ impl BrokerHost {
         inner
             .open_side(Node::Controller, controller_storage)
             .await?;
-        inner.open_side(Node::Broker, broker_storage).await?;
+        if let Err(error) = inner.open_side(Node::Broker, broker_storage).await {
+            // Nobody will close the other one: the host is not handed out.
+            inner.stop();
+            return Err(error);
+        }
         Ok(BrokerHost { inner })
     }
 
