@@ -8,7 +8,7 @@ use crate::now::Now;
 use crate::protocol::{ErrorCode, Uuid};
 use crate::replica::Partition;
 use crate::storage::StorageError;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl Broker {
     /// The partition of this name, if this broker leads it.
@@ -120,7 +120,36 @@ impl Broker {
         if !matches!(self.phase, Phase::Running) {
             return;
         }
-        self.follow_image(now);
+        let image = self.metadata.image();
+        let mut changed = BTreeSet::new();
+        for change in changes {
+            match change {
+                Change::PartitionChanged {
+                    topic_id,
+                    partition,
+                } => {
+                    changed.insert(PartitionId {
+                        topic_id: *topic_id,
+                        partition: *partition,
+                    });
+                }
+                Change::TopicDeleted {
+                    topic_id,
+                    partitions,
+                    ..
+                } => changed.extend(partition_ids(*topic_id, partitions)),
+                Change::ConfigChanged { topic } => {
+                    changed.extend(
+                        image.topic(topic).into_iter().flat_map(|topic| {
+                            partition_ids(topic.topic_id, topic.partitions.keys())
+                        }),
+                    );
+                }
+                // The partitions of a new topic are told one by one.
+                Change::TopicCreated { .. } | Change::BrokerChanged { .. } => {}
+            }
+        }
+        self.follow_partitions(now, &changed);
         for change in changes {
             if let Change::TopicDeleted { name, .. } = change {
                 self.shards.topic_deleted(now, &mut self.logs, name);
@@ -128,44 +157,55 @@ impl Broker {
         }
     }
 
-    /// Makes logs, partitions and coordinators what the image says.
-    pub(super) fn follow_image(&mut self, now: Now) {
-        let image = self.metadata.image();
+    /// Makes all logs, partitions and coordinators what the image says.
+    fn follow_image(&mut self, now: Now) {
+        let topics = self.metadata.image().topics();
+        let mut all: BTreeSet<_> = topics
+            .flat_map(|topic| partition_ids(topic.topic_id, topic.partitions.keys()))
+            .collect();
+        all.extend(self.logs.partitions());
+        self.follow_partitions(now, &all);
+    }
+
+    /// Makes these partitions, with their logs and coordinators, what the image says.
+    fn follow_partitions(&mut self, now: Now, ids: &BTreeSet<PartitionId>) {
         let node_id = self.node_id();
-        let mut hosted = BTreeSet::new();
-        let mut led = BTreeMap::new();
-        for topic in image.topics() {
-            for (index, partition) in &topic.partitions {
-                let id = PartitionId {
-                    topic_id: topic.topic_id,
-                    partition: *index,
-                };
-                if partition.replicas.contains(&node_id) {
-                    hosted.insert(id);
-                    self.logs.ensure(now, id, self.log_config(&topic.name));
+        // Partitions of a topic are neighbours: its config is read once.
+        let mut config: Option<(Uuid, LogConfig)> = None;
+        for id in ids {
+            let id = *id;
+            let topic = self.metadata.image().topic_by_id(id.topic_id);
+            let found = topic.and_then(|topic| {
+                let state = topic.partitions.get(&id.partition)?;
+                Some((topic.name.clone(), state.clone()))
+            });
+            match &found {
+                Some((topic, state)) if state.replicas.contains(&node_id) => {
+                    let known = config.take().filter(|(known, _)| *known == id.topic_id);
+                    let (_, config) = config
+                        .insert(known.unwrap_or_else(|| (id.topic_id, self.log_config(topic))));
+                    self.logs.ensure(now, id, config.clone());
                 }
-                if partition.leader == node_id {
-                    let is_coordinator = topic.name == CONSUMER_OFFSETS_TOPIC;
-                    led.insert(id, (partition.clone(), is_coordinator));
+                _ => self.logs.remove(id),
+            }
+            match found {
+                Some((topic, state)) if state.leader == node_id => {
+                    self.lead(now, id, &state, topic == CONSUMER_OFFSETS_TOPIC);
                 }
+                _ => self.resign(id),
             }
         }
-        for id in self.logs.partitions() {
-            if !hosted.contains(&id) {
-                self.logs.remove(id);
-            }
+    }
+
+    /// Does not lead a partition any more.
+    fn resign(&mut self, id: PartitionId) {
+        if self.partitions.remove(&id).is_none() {
+            return;
         }
-        let known: Vec<_> = self.partitions.keys().copied().collect();
-        for id in known.into_iter().filter(|id| !led.contains_key(id)) {
-            self.partitions.remove(&id);
-            if self.shards.id(id.partition) == Some(id) {
-                self.shards.stop(id.partition);
-            }
-            self.moved.insert(Watch::Partition(id));
+        if self.shards.id(id.partition) == Some(id) {
+            self.shards.stop(id.partition);
         }
-        for (id, (state, is_coordinator)) in led {
-            self.lead(now, id, &state, is_coordinator);
-        }
+        self.moved.insert(Watch::Partition(id));
     }
 
     /// Leads a partition, newly or under a new leader epoch.
@@ -234,4 +274,14 @@ impl Broker {
         self.logs.tick(now);
         self.start_early_requests(now, early);
     }
+}
+
+fn partition_ids<'a>(
+    topic_id: Uuid,
+    partitions: impl IntoIterator<Item = &'a i32>,
+) -> impl Iterator<Item = PartitionId> {
+    partitions.into_iter().map(move |partition| PartitionId {
+        topic_id,
+        partition: *partition,
+    })
 }

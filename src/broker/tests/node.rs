@@ -75,8 +75,10 @@ impl Node {
         configs: BTreeMap<String, String>,
         loads_fail: bool,
     ) -> Node {
-        let mut config = BrokerConfig::default();
-        config.configs = BrokerConfigs::new(configs.clone()).unwrap();
+        let config = BrokerConfig {
+            configs: BrokerConfigs::new(configs.clone()).unwrap(),
+            ..BrokerConfig::default()
+        };
         let controller = ControllerConfig {
             cluster_id: config.cluster_id.clone(),
             broker: config.configs.clone(),

@@ -6,6 +6,9 @@ use crate::protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use crate::protocol::messages::describe_configs_request::{
     DescribeConfigsRequest, DescribeConfigsResource,
 };
+use crate::protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
 use crate::protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use crate::protocol::messages::metadata_response::MetadataResponseTopic;
 use crate::protocol::{ErrorCode, Request, Response};
@@ -126,4 +129,33 @@ fn every_config_of_a_topic_is_described() {
     assert_eq!(retention.value.as_deref(), Some("-1"));
     assert_eq!(retention.config_source, 1);
     assert!(configs.iter().any(|config| config.name == "segment.bytes"));
+}
+
+#[test]
+fn a_changed_config_holds_at_once() {
+    let mut node = Node::start();
+    node.create_topic("t", 2, &[]);
+    assert_eq!(node.produce("t", 1, batch(&["a"])).error_code, 0);
+    let config = AlterableConfig {
+        name: "max.message.bytes".to_owned(),
+        value: Some("10".to_owned()),
+        ..Default::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: 2,
+        resource_name: "t".to_owned(),
+        configs: vec![config],
+        ..Default::default()
+    };
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![resource],
+        ..Default::default()
+    };
+    let answer = node.ask(1, Request::IncrementalAlterConfigs(request));
+    let Response::IncrementalAlterConfigs(response) = answer else {
+        panic!("no answer");
+    };
+    assert_eq!(response.responses[0].error_code, 0);
+    let refused = node.produce("t", 1, batch(&["b"]));
+    assert_eq!(refused.error_code, ErrorCode::MessageTooLarge.code());
 }
