@@ -1,3 +1,5 @@
+//! The answer to a request that fails as a whole.
+
 use crate::protocol::messages::{
     allocate_producer_ids_response::AllocateProducerIdsResponse,
     alter_configs_response::{self, AlterConfigsResponse},

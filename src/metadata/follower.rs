@@ -1,3 +1,5 @@
+//! A broker's side of the metadata.
+
 use super::image::{Change, Endpoint, MetadataImage};
 use super::producer_ids::ProducerIds;
 use super::records::{MetadataError, decode_batch};

@@ -1,3 +1,5 @@
+//! Topics that the cluster writes itself.
+
 use super::configs::BrokerConfigs;
 use crate::protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 

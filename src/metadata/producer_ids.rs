@@ -1,3 +1,5 @@
+//! The block of producer ids that a broker hands out.
+
 use std::collections::VecDeque;
 use std::ops::Range;
 

@@ -1,3 +1,5 @@
+//! Batches of metadata records.
+
 use super::image::ImageError;
 use crate::protocol::{
     DecodeError, EncodeError, ErrorCode, MetadataRecord, decode_metadata_record,

@@ -1,3 +1,5 @@
+//! Which names a topic may have.
+
 /// The longest name of a topic, in bytes (`Topic.MAX_NAME_LENGTH`): a directory's name in Kafka.
 const TOPIC_NAME_BYTES_MAX: usize = 249;
 

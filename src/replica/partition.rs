@@ -1,3 +1,5 @@
+//! One partition as a broker sees it: its leader, its ISR, its high watermark.
+
 use crate::metadata::{NO_LEADER, PartitionImage};
 use crate::protocol::ErrorCode;
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+//! The configs of a broker.
+
 use super::definition::ConfigType::{self, Boolean, Int, Long, Short};
 use super::definition::Validator::{self, Any, AtLeast, Between};
 use super::definition::{ConfigDefinition, ConfigError};

@@ -1,3 +1,5 @@
+//! What a config may be: its type, its default, its limits.
+
 use crate::protocol::ErrorCode;
 use std::fmt;
 

@@ -1,3 +1,5 @@
+//! Configs as DescribeConfigs shows them.
+
 use super::broker::{BROKER_CONFIGS, BrokerConfigs};
 use super::definition::{ConfigDefinition, ConfigType};
 use super::topic::{TOPIC_CONFIGS, TopicConfigs};

@@ -1,3 +1,5 @@
+//! What a topic's configs mean to its logs.
+
 use super::broker::BrokerConfigs;
 use super::definition::list;
 use super::topic::{Effective, INTERNAL_SEGMENT_BYTES, TopicConfigs};

@@ -1,3 +1,5 @@
+//! Configs: their defaults, their checks, and how they are described.
+
 use super::*;
 use std::collections::BTreeMap;
 

@@ -1,3 +1,5 @@
+//! The configs of a topic.
+
 use super::broker::BrokerConfigs;
 use super::definition::ConfigType::{Boolean, Double, Int, List, Long, String as Text};
 use super::definition::Validator::{Any, AtLeast, Between, BetweenOr, OneOf, ThrottledReplicas};

@@ -1,3 +1,5 @@
+//! Registration of brokers, and what it does to their partitions.
+
 use super::Outcome;
 use crate::metadata::image::{
     BrokerImage, Endpoint, LEADER_UNCHANGED, MetadataImage, NO_LEADER, PartitionImage,

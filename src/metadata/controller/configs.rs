@@ -1,3 +1,5 @@
+//! AlterConfigs and IncrementalAlterConfigs.
+
 use super::Outcome;
 use super::refusal::{Refusal, repeated};
 use crate::metadata::configs::{

@@ -1,3 +1,5 @@
+//! CreatePartitions.
+
 use super::Outcome;
 use super::placement::{check_partition_count, check_replicas, new_partition, place};
 use super::refusal::{Refusal, repeated};

@@ -1,3 +1,5 @@
+//! CreateTopics.
+
 use super::placement::{check_partition_count, check_replicas, new_partition, place};
 use super::refusal::{Refusal, repeated};
 use super::{Ids, Outcome};

@@ -1,3 +1,5 @@
+//! DeleteTopics.
+
 use super::Outcome;
 use super::refusal::{Refusal, repeated};
 use crate::metadata::configs::BrokerConfigs;

@@ -1,3 +1,5 @@
+//! Fetch of `__cluster_metadata`, by which brokers follow it.
+
 use super::metadata_log::MetadataLog;
 use super::response_queue::Slot;
 use crate::log::Read;

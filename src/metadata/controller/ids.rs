@@ -1,3 +1,5 @@
+//! Ids of new topics.
+
 use crate::metadata::MetadataImage;
 use crate::protocol::Uuid;
 use oorandom::Rand64;

@@ -1,3 +1,5 @@
+//! `__cluster_metadata`, and the image that is folded from it.
+
 use crate::log::{
     AppendError, AppendOrigin, LogConfig, LogError, LogEvent, LogManager, PartitionId, Read,
 };

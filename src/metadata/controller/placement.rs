@@ -1,3 +1,5 @@
+//! Which brokers get the replicas of a new partition.
+
 use super::refusal::{Refusal, repeated};
 use crate::metadata::image::{MetadataImage, PartitionImage};
 use crate::protocol::ErrorCode;

@@ -1,3 +1,5 @@
+//! Why one item of a request is refused.
+
 use crate::protocol::ErrorCode;
 use std::collections::BTreeSet;
 

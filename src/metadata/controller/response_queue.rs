@@ -1,3 +1,5 @@
+//! Answers in the order of their requests.
+
 use crate::machine::{ConnectionId, Effect};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};

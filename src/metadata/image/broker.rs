@@ -1,3 +1,5 @@
+//! Brokers in the image.
+
 use crate::protocol::Uuid;
 use crate::protocol::messages::register_broker_record::{BrokerEndpoint, RegisterBrokerRecord};
 

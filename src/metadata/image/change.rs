@@ -1,3 +1,5 @@
+//! What differs between two states of the image.
+
 use crate::protocol::Uuid;
 
 /// Something in an image that is not as it was. The image says how it is now.

@@ -1,3 +1,5 @@
+//! Why records do not fit an image.
+
 use crate::protocol::Uuid;
 use std::fmt;
 

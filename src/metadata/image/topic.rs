@@ -1,3 +1,5 @@
+//! Topics and partitions in the image.
+
 use super::{Change, LEADER_UNCHANGED};
 use crate::protocol::Uuid;
 use crate::protocol::messages::partition_change_record::PartitionChangeRecord;
