@@ -33,6 +33,8 @@ export class Notices {
   }
 
   #add(text: string, failed: boolean): void {
+    // What fails again and again is told once.
+    if (this.list.some((notice) => notice.text === text)) return;
     this.#last += 1;
     const id = this.#last;
     this.list = [...this.list, { id, text, failed }].slice(-NOTICES_MAX);

@@ -45,7 +45,9 @@ export class Playground {
     this.#changed = changed;
     this.notices = new Notices(changed);
     this.producer = new FormProducer(changed);
-    this.tapes = new TapeWindows(new Reader(), changed);
+    this.tapes = new TapeWindows(new Reader(), changed, (error) => {
+      this.notices.fail(error);
+    });
     addEventListener("hashchange", changed);
   }
 
@@ -97,13 +99,13 @@ export class Playground {
     await this.#survey();
   }
 
-  async produce(form: ProduceForm): Promise<void> {
-    if (this.topic !== undefined) await this.#attempt(this.producer.send(this.topic, form));
+  async produce(topic: string, form: ProduceForm): Promise<void> {
+    await this.#attempt(this.producer.send(topic, form));
   }
 
   /** Produces what `form` says, one record at a time, `rate` times per second; 0 ends it. */
-  stream(rate: number, form: () => ProduceForm): void {
-    this.producer.setStream(rate, () => void this.produce({ ...form(), count: 1 }));
+  stream(topic: string, rate: number, form: () => ProduceForm): void {
+    this.producer.setStream(rate, () => void this.produce(topic, { ...form(), count: 1 }));
   }
 
   async loadFlights(): Promise<void> {

@@ -30,10 +30,12 @@ export class TapeWindows {
   readonly #tapes = new Map<string, Tape>();
   readonly #reader: Reader;
   readonly #changed: () => void;
+  readonly #failed: (error: unknown) => void;
 
-  constructor(reader: Reader, changed: () => void) {
+  constructor(reader: Reader, changed: () => void, failed: (error: unknown) => void) {
     this.#reader = reader;
     this.#changed = changed;
+    this.#failed = failed;
   }
 
   window(topic: string, index: number, partition: PartitionPicture): TapeWindow {
@@ -91,6 +93,8 @@ export class TapeWindows {
         if (tape.records.size <= KEPT_RECORDS_MAX) break;
         tape.records.delete(offset);
       }
+    } catch (error) {
+      this.#failed(error);
     } finally {
       tape.reading = false;
       this.#changed();

@@ -3,12 +3,14 @@ const HEX_ROW_BYTES = 16;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** The text that bytes are, or null when they are not UTF-8. */
+/** The text that bytes are, or null when they are not UTF-8 or no text. */
 export function asText(bytes: Uint8Array): string | null {
   try {
-    return utf8.decode(bytes);
-  } catch {
-    return null;
+    const text = utf8.decode(bytes);
+    return /[^\P{Cc}\t\n\r]/u.test(text) ? null : text;
+  } catch (error) {
+    if (error instanceof TypeError) return null;
+    throw error;
   }
 }
 
@@ -42,5 +44,7 @@ export function asHex(bytes: Uint8Array): string {
 export function hueOf(key: Uint8Array): number {
   let hash = 2166136261;
   for (const byte of key) hash = Math.imul(hash ^ byte, 16777619);
-  return (hash >>> 0) % 360;
+  // The last letters reach only the lower bits, and keys often differ there alone.
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return ((hash ^ (hash >>> 13)) >>> 0) % 360;
 }

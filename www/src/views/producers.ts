@@ -87,11 +87,12 @@ function produceForm(app: Playground): TemplateResult {
       data-node="producer:${app.producer.clientId}"
       @submit=${(event: SubmitEvent) => {
         event.preventDefault();
-        void app.produce(read(event.target as HTMLFormElement));
+        if (topic === undefined) return;
+        void app.produce(topic, read(event.target as HTMLFormElement));
       }}
     >
       <h3>Produce${topic === undefined ? nothing : html` to <code>${topic}</code>`}</h3>
-      <fieldset ?disabled=${disabled}>
+      <fieldset ?disabled=${disabled && app.producer.streamRate === 0}>
         <label>
           <span>Key <small>(empty: none)</small></span>
           <input name="key" value="{user}" data-testid="key" />
@@ -121,7 +122,7 @@ function produceForm(app: Playground): TemplateResult {
               data-testid="count"
             />
           </label>
-          <button class="primary" data-testid="produce">Produce</button>
+          <button class="primary" data-testid="produce" ?disabled=${disabled}>Produce</button>
         </div>
         <label>
           Steady stream
@@ -129,12 +130,17 @@ function produceForm(app: Playground): TemplateResult {
             data-testid="stream"
             @change=${(event: Event) => {
               const select = event.target as HTMLSelectElement;
-              app.stream(Number(select.value), () => read(select.form as HTMLFormElement));
+              if (topic === undefined) return;
+              app.stream(topic, Number(select.value), () => read(select.form as HTMLFormElement));
             }}
           >
             ${STREAM_RATES.map(
               (rate) =>
-                html`<option value=${rate} ?selected=${rate === app.producer.streamRate}>
+                html`<option
+                  value=${rate}
+                  ?selected=${rate === app.producer.streamRate}
+                  ?disabled=${disabled && rate > 0}
+                >
                   ${rate === 0 ? "off" : `${rate} per second`}
                 </option>`,
             )}
