@@ -5,6 +5,8 @@ const TRAVEL_MS = 650;
 const SPREAD_MS = 240;
 const DOTS_PER_MOVE_MAX = 4;
 const DOTS_MAX = 400;
+/** A dot that goes along an edge ends before its corner, where the screen may end too. */
+const EDGE_END_PX = 24;
 /** From so many records on, a dot shows how many it stands for. */
 const NUMBERED_RECORDS = 10;
 
@@ -22,7 +24,7 @@ interface Path {
 }
 
 interface Dot {
-  path: Path;
+  move: Move;
   colour: string;
   records: number;
   startMs: number;
@@ -49,14 +51,12 @@ export class Dots {
     if (this.#still.matches) return;
     const nowMs = performance.now();
     for (const move of moves) {
-      const path = this.#pathOf(move);
-      if (path === undefined) continue;
       const dots = Math.min(move.records, DOTS_PER_MOVE_MAX, DOTS_MAX - this.#dots.length);
       for (let i = 0; i < dots; i += 1) {
         const share = Math.floor(((i + 1) * move.records) / dots);
         const before = Math.floor((i * move.records) / dots);
         this.#dots.push({
-          path,
+          move,
           colour: this.#colourOf(move.partition),
           records: share - before,
           startMs: nowMs + (i * SPREAD_MS) / dots,
@@ -76,7 +76,13 @@ export class Dots {
       const context = this.#clear();
       if (context === null) return;
       this.#drawLinks(context);
-      for (const dot of this.#dots) drawDot(context, dot, nowMs);
+      // The page may have been laid out anew since the last frame.
+      const moves = new Set(this.#dots.map(({ move }) => move));
+      const paths = new Map(Array.from(moves, (move) => [move, this.#pathOf(move)]));
+      for (const dot of this.#dots) {
+        const path = paths.get(dot.move);
+        if (path !== undefined) drawDot(context, dot, path, nowMs);
+      }
       if (this.#dots.length > 0) this.draw();
     });
   }
@@ -160,7 +166,8 @@ export class Dots {
     const inner = to.getBoundingClientRect();
     const y = outer.top - top;
     const start = { x: outer.left - left, y };
-    const end = { x: (frame === to ? outer.right : inner.left + inner.width / 2) - left, y };
+    const x = frame === to ? outer.right - EDGE_END_PX : inner.left + inner.width / 2;
+    const end = { x: x - left, y };
     return { from: start, fromBend: start, toBend: end, to: end };
   }
 
@@ -173,11 +180,11 @@ export class Dots {
   }
 }
 
-function drawDot(context: CanvasRenderingContext2D, dot: Dot, nowMs: number): void {
+function drawDot(context: CanvasRenderingContext2D, dot: Dot, path: Path, nowMs: number): void {
   const passed = (nowMs - dot.startMs) / TRAVEL_MS;
   if (passed < 0) return;
   const eased = passed < 0.5 ? 2 * passed ** 2 : 1 - (2 - 2 * passed) ** 2 / 2;
-  const { x, y } = at(dot.path, eased);
+  const { x, y } = at(path, eased);
   const numbered = dot.records >= NUMBERED_RECORDS;
   const text = String(dot.records);
   context.fillStyle = dot.colour;
