@@ -1,1 +1,19 @@
-//! sim
+//! A deterministic cluster: virtual time, faulty storage, a faulty network, and an oracle.
+//!
+//! A seed draws a workload and what goes wrong in it; [`run`] plays it and says which promise was
+//! broken, if any. The same seed gives the same run.
+
+mod actor;
+mod auditor;
+mod cluster;
+mod disk;
+mod network;
+mod node;
+mod oracle;
+mod producers;
+mod report;
+mod scheduler;
+mod workload;
+
+pub use cluster::run;
+pub use report::{Counts, Report};

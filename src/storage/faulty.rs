@@ -89,6 +89,13 @@ impl FaultyStorage {
         ready.collect()
     }
 
+    /// Whether a request in flight is a load.
+    pub fn is_load(&self, ticket: Ticket) -> bool {
+        self.owner.borrow().in_flight.iter().any(
+            |request| matches!(request, StorageRequest::Load { ticket: it, .. } if *it == ticket),
+        )
+    }
+
     /// Performs one step of a request that is [`ready`](FaultyStorage::ready), and returns the
     /// reply if that ended it.
     ///

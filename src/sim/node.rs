@@ -1,0 +1,151 @@
+//! One life of the broker, with the controller in the same worker.
+
+use super::disk::Disk;
+use super::scheduler::Random;
+use super::workload::Workload;
+use crate::broker::{Broker, BrokerConfig};
+use crate::machine::Machine;
+use crate::metadata::configs::BrokerConfigs;
+use crate::metadata::{Controller, ControllerConfig};
+use crate::protocol::Uuid;
+use crate::storage::StorageError;
+use crate::storage::faulty::FaultyMedium;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+
+/// The two machines of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The broker.
+    Broker,
+    /// The controller.
+    Controller,
+}
+
+/// The media that survive every life.
+#[derive(Debug, Default)]
+pub struct Media {
+    broker: FaultyMedium,
+    controller: FaultyMedium,
+}
+
+impl Media {
+    /// Cuts the power.
+    pub fn power_loss(&self, random: &mut Random) {
+        for medium in [&self.broker, &self.controller] {
+            medium.power_loss(random.below(medium.at_risk() + 1));
+        }
+    }
+
+    fn of(&self, side: Side) -> &FaultyMedium {
+        match side {
+            Side::Broker => &self.broker,
+            Side::Controller => &self.controller,
+        }
+    }
+}
+
+/// One machine with its storage and its timer.
+pub struct Unit {
+    /// The state machine.
+    pub machine: Box<dyn Machine>,
+    /// Its storage.
+    pub disk: Disk,
+    /// Which timer is the newest: those before it do not ring.
+    pub timer: u64,
+    /// Raised when the machine is replaced: what was on its way to it is lost.
+    pub incarnation: u64,
+}
+
+/// A broker, its controller, and the way between them.
+pub struct Node {
+    broker: Unit,
+    controller: Unit,
+    /// Requests of the broker and answers of the controller, each in order.
+    pub to_controller: VecDeque<Bytes>,
+    /// See `to_controller`.
+    pub to_broker: VecDeque<Option<Bytes>>,
+}
+
+impl Node {
+    /// Opens both media, the controller's first, which fences whoever had them.
+    pub fn open(
+        media: &Media,
+        workload: &Workload,
+        incarnation_id: [u8; 16],
+    ) -> Result<Node, StorageError> {
+        let controller = open_controller(media, workload, 0)?;
+        let config = broker_config(workload);
+        let broker = Broker::new(config, Uuid(incarnation_id))
+            .map_err(|error| StorageError::Failed(error.to_string()))?;
+        let broker = Unit {
+            machine: Box::new(broker),
+            disk: Disk::open(media.of(Side::Broker))?,
+            timer: 0,
+            incarnation: 0,
+        };
+        Ok(Node {
+            broker,
+            controller,
+            to_controller: VecDeque::new(),
+            to_broker: VecDeque::new(),
+        })
+    }
+
+    /// Replaces the controller by a new one on the same medium. The broker will hear of it.
+    pub fn restart_controller(
+        &mut self,
+        media: &Media,
+        workload: &Workload,
+    ) -> Result<(), StorageError> {
+        let incarnation = self.controller.incarnation + 1;
+        self.controller = open_controller(media, workload, incarnation)?;
+        self.to_controller.clear();
+        self.to_broker.push_back(None);
+        Ok(())
+    }
+
+    /// One of the machines.
+    pub fn unit(&mut self, side: Side) -> &mut Unit {
+        match side {
+            Side::Broker => &mut self.broker,
+            Side::Controller => &mut self.controller,
+        }
+    }
+}
+
+fn open_controller(
+    media: &Media,
+    workload: &Workload,
+    incarnation: u64,
+) -> Result<Unit, StorageError> {
+    let config = broker_config(workload);
+    let controller = Controller::new(ControllerConfig {
+        cluster_id: config.cluster_id,
+        broker: config.configs,
+    });
+    Ok(Unit {
+        machine: Box::new(controller),
+        disk: Disk::open(media.of(Side::Controller))?,
+        timer: 0,
+        incarnation,
+    })
+}
+
+fn broker_config(workload: &Workload) -> BrokerConfig {
+    let offsets_partitions = workload.offsets_partitions.to_string();
+    let delay_ms = workload.initial_rebalance_delay_ms.to_string();
+    let configs = BTreeMap::from([
+        ("auto.create.topics.enable".to_owned(), "false".to_owned()),
+        (
+            "offsets.topic.num.partitions".to_owned(),
+            offsets_partitions,
+        ),
+        ("group.initial.rebalance.delay.ms".to_owned(), delay_ms),
+        ("group.min.session.timeout.ms".to_owned(), "1000".to_owned()),
+    ]);
+    BrokerConfig {
+        configs: BrokerConfigs::new(configs).expect("these are configs of a broker, in range"),
+        ..BrokerConfig::default()
+    }
+}

@@ -1,0 +1,504 @@
+//! What was promised, what was shown, and what breaks a promise.
+//!
+//! The oracle knows what each `acks` promises and nothing of how a broker keeps it: it hears what
+//! clients send, what they are told, and what they read.
+
+use super::workload::{TopicPlan, Workload};
+use crate::client::TopicPartition;
+use crate::client::producer::Acks;
+use crate::record::{Header, Record};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names a record that was sent; its header says it.
+pub type RecordId = usize;
+
+/// The header that names a record.
+const ID_HEADER: &[u8] = b"id";
+
+/// Everything that was promised so far.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    violation: Option<String>,
+    topics: BTreeMap<String, TopicPlan>,
+    deleted: BTreeSet<String>,
+    sent: Vec<SentRecord>,
+    partitions: BTreeMap<TopicPartition, PartitionHistory>,
+    commits: BTreeMap<(String, TopicPartition), CommitHistory>,
+    /// How often the power was lost: what was told before the last time on relaxed media may be
+    /// gone.
+    power_losses: u32,
+}
+
+/// A record that somebody sent.
+#[derive(Debug)]
+pub struct SentRecord {
+    /// Who.
+    pub producer: usize,
+    /// Where to.
+    pub topic: String,
+    /// Where to, if the application said.
+    pub partition: Option<i32>,
+    /// The whole record but for its offset and timestamp.
+    pub key: Option<Bytes>,
+    /// Likewise.
+    pub value: Option<Bytes>,
+    /// What the producer waits for.
+    pub acks: Acks,
+    /// Whether the broker must drop duplicates.
+    pub idempotent: bool,
+    /// What it was told.
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// What a producer was told of a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Acknowledged {
+    /// -1 if not known.
+    partition: i32,
+    /// -1 if not known.
+    offset: i64,
+    power_losses: u32,
+}
+
+/// What is known of a partition.
+#[derive(Debug, Default)]
+struct PartitionHistory {
+    /// What was read at each offset, and after how many power losses.
+    shown: BTreeMap<i64, (RecordId, u32)>,
+    high_watermark: (i64, u32),
+    log_start_offset: i64,
+    /// How far the log may have been cut by DeleteRecords or retention.
+    last_log: Option<LastLog>,
+}
+
+/// A partition as it is in the end.
+#[derive(Debug)]
+struct LastLog {
+    log_start_offset: i64,
+    high_watermark: i64,
+    records: BTreeMap<i64, RecordId>,
+}
+
+/// What a group committed for a partition.
+#[derive(Debug, Default)]
+struct CommitHistory {
+    acknowledged: Option<(i64, u32)>,
+    attempted: BTreeSet<i64>,
+}
+
+impl Oracle {
+    /// Knows the topics' promises.
+    pub fn new(workload: &Workload) -> Oracle {
+        let topics = workload.topics.iter();
+        Oracle {
+            topics: topics
+                .map(|plan| (plan.name.clone(), plan.clone()))
+                .collect(),
+            ..Oracle::default()
+        }
+    }
+
+    /// The first broken promise.
+    pub fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
+    }
+
+    /// A promise was broken.
+    pub fn broken(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
+    /// A topic is there.
+    pub fn topic_created(&mut self, plan: &TopicPlan) {
+        self.topics.insert(plan.name.clone(), plan.clone());
+    }
+
+    /// Somebody asked for a topic to be deleted: nothing is promised of it any more.
+    pub fn topic_deleted(&mut self, topic: &str) {
+        self.deleted.insert(topic.to_owned());
+    }
+
+    /// Whether a topic is expected to exist.
+    pub fn is_deleted(&self, topic: &str) -> bool {
+        self.deleted.contains(topic)
+    }
+
+    /// The power was lost.
+    pub fn power_lost(&mut self) {
+        self.power_losses += 1;
+    }
+
+    /// How often the power was lost so far.
+    pub fn power_losses(&self) -> u32 {
+        self.power_losses
+    }
+
+    /// Somebody sends a record: returns its name, and the headers to send it with.
+    pub fn send(&mut self, record: SentRecord) -> (RecordId, Vec<Header>) {
+        let id = self.sent.len();
+        self.sent.push(record);
+        let header = Header {
+            key: Bytes::from_static(ID_HEADER),
+            value: Some(id.to_string().into()),
+        };
+        (id, vec![header])
+    }
+
+    /// A record that was sent.
+    pub fn sent(&self, id: RecordId) -> &SentRecord {
+        &self.sent[id]
+    }
+
+    /// A producer is told that a record is stored.
+    pub fn acknowledged(&mut self, id: RecordId, partition: i32, offset: i64) {
+        let sent = &mut self.sent[id];
+        if sent.partition.is_some_and(|asked| asked != partition) {
+            let what = format!("record {id} was stored in partition {partition}, not as asked");
+            return self.broken(what);
+        }
+        sent.acknowledged = Some(Acknowledged {
+            partition,
+            offset,
+            power_losses: self.power_losses,
+        });
+    }
+
+    /// A producer is told that a record is stored, in one of several partitions.
+    pub fn acknowledged_somewhere(&mut self, id: RecordId) {
+        self.sent[id].acknowledged = Some(Acknowledged {
+            partition: -1,
+            offset: -1,
+            power_losses: self.power_losses,
+        });
+    }
+
+    /// Whether what was told then may be gone by now.
+    fn forgivable(&self, topic: &str, told_after_power_losses: u32) -> bool {
+        self.deleted.contains(topic)
+            || (told_after_power_losses < self.power_losses
+                && !self.topics.get(topic).is_some_and(|plan| plan.strict))
+    }
+
+    /// The name of a record that was read, if it is one that was sent.
+    fn identify(&mut self, partition: &TopicPartition, record: &Record) -> Option<RecordId> {
+        let id = match &record.headers[..] {
+            [header] if header.key == ID_HEADER => header.value.as_deref(),
+            _ => None,
+        };
+        let id = id.and_then(|id| std::str::from_utf8(id).ok()?.parse::<RecordId>().ok());
+        let known = id.and_then(|id| Some((id, self.sent.get(id)?)));
+        let same = known.filter(|(_, sent)| {
+            sent.topic == partition.topic
+                && sent.key == record.key
+                && sent.value == record.value
+                && sent.partition.is_none_or(|it| it == partition.partition)
+        });
+        let same = same.map(|(id, _)| id);
+        if same.is_none() {
+            let (topic, number) = (&partition.topic, partition.partition);
+            let offset = record.offset;
+            let what = format!("{topic}-{number} offset {offset} is not as it was sent ({id:?})");
+            self.broken(what);
+        }
+        same
+    }
+
+    /// Somebody read a record.
+    pub fn shown(&mut self, partition: &TopicPartition, record: &Record) -> Option<RecordId> {
+        let id = self.identify(partition, record)?;
+        let power_losses = self.power_losses;
+        let history = self.partitions.entry(partition.clone()).or_default();
+        let before = history.shown.insert(record.offset, (id, power_losses));
+        match before {
+            Some((other, told)) if other != id => {
+                if !self.forgivable(&partition.topic, told) {
+                    self.broken(format!(
+                        "record {other} was shown at {}-{} offset {} and then taken back: there is \
+                         record {id} now",
+                        partition.topic, partition.partition, record.offset
+                    ));
+                } else if let Some(history) = self.partitions.get_mut(partition) {
+                    // What stood behind it is gone with it.
+                    let offset = record.offset;
+                    history
+                        .shown
+                        .retain(|at, (_, told)| *at <= offset || *told == power_losses);
+                }
+            }
+            _ => {}
+        }
+        Some(id)
+    }
+
+    /// The high watermark that was shown of a partition, if it must still hold.
+    pub fn high_watermark_floor(&self, partition: &TopicPartition) -> i64 {
+        let Some(history) = self.partitions.get(partition) else {
+            return 0;
+        };
+        let (high_watermark, told) = history.high_watermark;
+        match self.forgivable(&partition.topic, told) {
+            true => 0,
+            false => high_watermark,
+        }
+    }
+
+    /// Somebody was told a high watermark.
+    pub fn high_watermark(&mut self, partition: &TopicPartition, high_watermark: i64) {
+        let floor = self.high_watermark_floor(partition);
+        let power_losses = self.power_losses;
+        let history = self.partitions.entry(partition.clone()).or_default();
+        if high_watermark >= floor {
+            history.high_watermark = (high_watermark, power_losses);
+        }
+    }
+
+    /// Whether the oldest records of a topic may go.
+    pub fn shrinks(&self, topic: &str) -> bool {
+        self.topics.get(topic).is_some_and(|plan| plan.shrinks)
+    }
+
+    /// Somebody was told where a log starts.
+    pub fn log_start_offset(&mut self, partition: &TopicPartition, offset: i64) {
+        if offset > 0 && !self.shrinks(&partition.topic) {
+            self.broken(format!(
+                "{}-{} starts at offset {offset}, but nothing may delete its records",
+                partition.topic, partition.partition
+            ));
+        }
+        let history = self.partitions.entry(partition.clone()).or_default();
+        history.log_start_offset = history.log_start_offset.max(offset);
+    }
+
+    /// A group asks for an offset to be committed.
+    pub fn commit_attempted(&mut self, group: &str, partition: &TopicPartition, offset: i64) {
+        let key = (group.to_owned(), partition.clone());
+        self.commits
+            .entry(key)
+            .or_default()
+            .attempted
+            .insert(offset);
+    }
+
+    /// A group is told that an offset is committed.
+    pub fn commit_acknowledged(&mut self, group: &str, partition: &TopicPartition, offset: i64) {
+        let power_losses = self.power_losses;
+        let key = (group.to_owned(), partition.clone());
+        let history = self.commits.entry(key).or_default();
+        history.attempted.insert(offset);
+        let floor = history
+            .acknowledged
+            .filter(|(_, told)| *told == power_losses);
+        if floor.is_none_or(|(floor, _)| floor < offset) {
+            history.acknowledged = Some((offset, power_losses));
+        }
+    }
+
+    /// The least offset that a group can have committed for a partition: what it was told last.
+    pub fn commit_floor(&self, group: &str, partition: &TopicPartition) -> Option<i64> {
+        let history = self.commits.get(&(group.to_owned(), partition.clone()))?;
+        let (offset, told) = history.acknowledged?;
+        (told == self.power_losses).then_some(offset)
+    }
+
+    /// A group was told what it has committed, having asked when `floor` was the least it can be.
+    pub fn committed(
+        &mut self,
+        group: &str,
+        partition: &TopicPartition,
+        floor: Option<i64>,
+        offset: Option<i64>,
+    ) {
+        if self.deleted.contains(&partition.topic) {
+            return;
+        }
+        let history = self.commits.get(&(group.to_owned(), partition.clone()));
+        let known = offset.is_none_or(|it| history.is_some_and(|all| all.attempted.contains(&it)));
+        if offset < floor || !known {
+            self.broken(format!(
+                "group {group} has {offset:?} committed for {}-{}, and was told {floor:?} before",
+                partition.topic, partition.partition
+            ));
+        }
+    }
+
+    /// In the end: where a log starts and ends.
+    pub fn last_log(&mut self, partition: &TopicPartition, start: i64, high_watermark: i64) {
+        self.log_start_offset(partition, start);
+        let history = self.partitions.entry(partition.clone()).or_default();
+        let last = history.last_log.get_or_insert_with(|| LastLog {
+            log_start_offset: start,
+            high_watermark,
+            records: BTreeMap::new(),
+        });
+        last.log_start_offset = start;
+        last.high_watermark = high_watermark;
+    }
+
+    /// In the end: a record of a log.
+    pub fn last_record(&mut self, partition: &TopicPartition, record: &Record) {
+        let Some(id) = self.shown(partition, record) else {
+            return;
+        };
+        let history = self.partitions.entry(partition.clone()).or_default();
+        if let Some(last) = &mut history.last_log {
+            last.records.insert(record.offset, id);
+        }
+    }
+
+    /// In the end: compares what was promised with what there is.
+    pub fn settle(&mut self) {
+        let histories = std::mem::take(&mut self.partitions);
+        let mut where_is: BTreeMap<RecordId, Vec<(&TopicPartition, i64)>> = BTreeMap::new();
+        for (partition, history) in &histories {
+            if self.deleted.contains(&partition.topic) {
+                continue;
+            }
+            let Some(last) = &history.last_log else {
+                self.broken(format!(
+                    "{}-{} could not be read in the end",
+                    partition.topic, partition.partition
+                ));
+                continue;
+            };
+            for (offset, id) in &last.records {
+                where_is.entry(*id).or_default().push((partition, *offset));
+            }
+            self.settle_partition(partition, history, last);
+        }
+        for id in 0..self.sent.len() {
+            let found = where_is.get(&id).map_or(&[][..], |all| &all[..]);
+            self.settle_record(id, found, &histories);
+        }
+    }
+
+    fn is_compacted(&self, topic: &str) -> bool {
+        self.topics.get(topic).is_some_and(|plan| plan.compacted)
+    }
+
+    fn settle_partition(
+        &mut self,
+        partition: &TopicPartition,
+        history: &PartitionHistory,
+        last: &LastLog,
+    ) {
+        let name = format!("{}-{}", partition.topic, partition.partition);
+        let compacted = self.is_compacted(&partition.topic);
+        let (shown, told) = history.high_watermark;
+        if last.high_watermark < shown && !self.forgivable(&partition.topic, told) {
+            self.broken(format!(
+                "the high watermark of {name} went back from {shown} to {}",
+                last.high_watermark
+            ));
+        }
+        if !compacted {
+            let offsets = last.records.keys().copied();
+            if !offsets.eq(last.log_start_offset..last.high_watermark) {
+                self.broken(format!(
+                    "{name} has not every offset from {} to before {}",
+                    last.log_start_offset, last.high_watermark
+                ));
+            }
+        }
+        for (offset, (id, told)) in &history.shown {
+            let there = last.records.get(offset) == Some(id);
+            let gone = *offset < last.log_start_offset
+                || self.forgivable(&partition.topic, *told)
+                || (compacted && self.has_newer(last, *offset, *id));
+            if !there && !gone {
+                self.broken(format!(
+                    "record {id} was shown at {name} offset {offset} and is not there any more"
+                ));
+            }
+        }
+        // By producer, the newest of its records that has come.
+        let mut newest: BTreeMap<usize, RecordId> = BTreeMap::new();
+        let all = history.shown.iter().filter(|(offset, (id, told))| {
+            last.records.get(offset) == Some(id) || !self.forgivable(&partition.topic, *told)
+        });
+        let mut broken = None;
+        for (offset, (id, _)) in all {
+            let sent = &self.sent[*id];
+            let ordered = match sent.idempotent {
+                true => true,
+                // Retries may repeat it, but not what was acknowledged to be here.
+                false => sent
+                    .acknowledged
+                    .is_some_and(|it| it.offset == *offset && it.partition == partition.partition),
+            };
+            if !ordered {
+                continue;
+            }
+            match newest.insert(sent.producer, *id) {
+                Some(before) if before == *id => {
+                    broken = Some(format!("record {id} is in {name} twice, at {offset} again"));
+                }
+                Some(before) if before > *id => {
+                    broken = Some(format!(
+                        "{name} has record {id} at {offset}, behind record {before}, which its \
+                         producer sent later"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        if let Some(what) = broken {
+            self.broken(what);
+        }
+    }
+
+    /// Whether compaction may have removed a record: there is a newer one with its key, or it is a
+    /// tombstone.
+    fn has_newer(&self, last: &LastLog, offset: i64, id: RecordId) -> bool {
+        let key = &self.sent[id].key;
+        self.sent[id].value.is_none()
+            || last
+                .records
+                .range(offset + 1..)
+                .any(|(_, other)| self.sent[*other].key == *key)
+    }
+
+    fn settle_record(
+        &mut self,
+        id: RecordId,
+        found: &[(&TopicPartition, i64)],
+        histories: &BTreeMap<TopicPartition, PartitionHistory>,
+    ) {
+        let sent = &self.sent[id];
+        if self.deleted.contains(&sent.topic) {
+            return;
+        }
+        if sent.idempotent && found.len() > 1 {
+            let what = format!("record {id} of an idempotent producer is there twice: {found:?}");
+            return self.broken(what);
+        }
+        let Some(acknowledged) = sent.acknowledged else {
+            return;
+        };
+        if sent.acks == Acks::None || self.forgivable(&sent.topic, acknowledged.power_losses) {
+            return;
+        }
+        let partition = TopicPartition::new(sent.topic.clone(), acknowledged.partition);
+        let offset = acknowledged.offset;
+        let there = found.iter().any(|(at, it)| {
+            (partition.partition < 0 || **at == partition) && (offset < 0 || offset == *it)
+        });
+        let gone = histories.iter().any(|(at, history)| {
+            let here = at.topic == sent.topic && (partition.partition < 0 || *at == partition);
+            history
+                .last_log
+                .as_ref()
+                .filter(|_| here)
+                .is_some_and(|last| {
+                    offset < last.log_start_offset
+                        || (self.is_compacted(&sent.topic) && self.has_newer(last, offset, id))
+                })
+        });
+        if !there && !gone {
+            self.broken(format!(
+                "record {id} was acknowledged at {}-{} offset {offset} and is lost (found: {found:?})",
+                partition.topic, partition.partition
+            ));
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Applications that send.
+
+use super::actor::{Actor, Context, Signal, take_effects};
+use super::oracle::{Oracle, RecordId, SentRecord};
+use super::scheduler::Random;
+use super::workload::{BATCH_BYTES_MAX, Workload};
+use crate::client::producer::{
+    Acks, ProducerCommand, ProducerConfig, ProducerOutput, ProducerRecord, RecordMetadata,
+};
+use crate::client::{ClientConfig, ClientEvent, CommandId, KafkaError, Producer};
+use crate::now::Now;
+use crate::record::Compression;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// Keys that records have, so that compaction finds something to do.
+const KEYS: u64 = 5;
+/// How long a send may take in all.
+const DELIVERY_TIMEOUT_MS: u64 = 30_000;
+/// Sends when nothing goes wrong any more: they must succeed.
+const LAST_SENDS: usize = 2;
+
+/// The options that every client of a run has in common: impatient ones, so that virtual time is
+/// not wasted on waiting.
+pub fn client_config(random: &mut Random, client_id: String) -> ClientConfig {
+    ClientConfig {
+        client_id,
+        request_timeout_ms: random.pick(&[1_000, 3_000]),
+        metadata_max_age_ms: random.pick(&[2_000, 300_000]),
+        allow_auto_topic_creation: false,
+        ..ClientConfig::default()
+    }
+}
+
+/// A producer and the application that uses it.
+pub struct ProducerActor {
+    machine: Producer,
+    number: usize,
+    workload: Workload,
+    acks: Acks,
+    idempotent: Option<bool>,
+    compression: Compression,
+    sends_left: usize,
+    healed: bool,
+    open: BTreeMap<CommandId, OpenSend>,
+    next_command: u64,
+    acting: bool,
+}
+
+/// A send that is not answered.
+struct OpenSend {
+    /// By topic, in order.
+    records: BTreeMap<String, Vec<RecordId>>,
+    after_heal: bool,
+}
+
+impl ProducerActor {
+    /// The producer of this number; no two have the same.
+    pub fn new(random: &mut Random, number: usize, workload: &Workload) -> ProducerActor {
+        let acks = random.pick(&[Acks::All, Acks::All, Acks::All, Acks::Leader, Acks::None]);
+        let idempotent = match acks {
+            Acks::All => random.pick(&[None, Some(true), Some(false)]),
+            _ => None,
+        };
+        let config = ProducerConfig {
+            client: client_config(random, format!("producer-{number}")),
+            linger_ms: random.pick(&[0, 0, 5, 100]),
+            batch_size_bytes: random.pick(&[200, BATCH_BYTES_MAX]),
+            delivery_timeout_ms: DELIVERY_TIMEOUT_MS,
+            idempotent,
+            ..ProducerConfig::default()
+        };
+        ProducerActor {
+            machine: Producer::new(config, random.number()),
+            number,
+            workload: workload.clone(),
+            acks,
+            idempotent,
+            compression: random.pick(&[
+                Compression::None,
+                Compression::None,
+                Compression::Lz4,
+                Compression::Snappy,
+            ]),
+            sends_left: workload.sends,
+            healed: false,
+            open: BTreeMap::new(),
+            next_command: 0,
+            acting: false,
+        }
+    }
+
+    fn is_idempotent(&self) -> bool {
+        self.acks == Acks::All && self.idempotent != Some(false)
+    }
+
+    fn feed(&mut self, now: Now, event: ClientEvent<ProducerCommand>, context: &mut Context<'_>) {
+        let mut effects = Vec::new();
+        self.machine.handle(now, event, &mut effects);
+        for output in take_effects(effects, context) {
+            if let ProducerOutput::Sent {
+                id,
+                partitions,
+                error,
+            } = output
+            {
+                self.sent(id, &partitions, error, context);
+            }
+        }
+        if self.sends_left > 0 && self.open.len() < self.workload.sends_open_max && !self.acting {
+            self.acting = true;
+            let ms = context.random.between(0, self.workload.think_ms_max);
+            context.wishes.push(super::actor::Wish::ActIn(ms));
+        }
+    }
+
+    fn send(&mut self, now: Now, context: &mut Context<'_>) {
+        self.sends_left -= 1;
+        self.next_command += 1;
+        let id = CommandId(self.next_command);
+        let mut records: BTreeMap<String, Vec<RecordId>> = BTreeMap::new();
+        let mut topic_messages: Vec<(String, Vec<ProducerRecord>)> = Vec::new();
+        let topics = if context.random.chance(0.2) { 2 } else { 1 };
+        for _ in 0..topics {
+            let plan = &self.workload.topics[context.random.below(self.workload.topics.len())];
+            if records.contains_key(&plan.name) {
+                continue;
+            }
+            let partition = (!plan.compacted && context.random.chance(0.5))
+                .then(|| context.random.below(plan.partitions as usize) as i32);
+            let count = context.random.between(1, self.workload.records_max as u64);
+            let mut messages = Vec::new();
+            for _ in 0..count {
+                let (id, record) = self.record(&plan.name, plan.compacted, partition, context);
+                records.entry(plan.name.clone()).or_default().push(id);
+                messages.push(record);
+            }
+            topic_messages.push((plan.name.clone(), messages));
+        }
+        context.trace.line(|| {
+            let number = self.number;
+            format!("producer-{number} sends {:?}: {records:?}", id.0)
+        });
+        let after_heal = self.healed;
+        self.open.insert(
+            id,
+            OpenSend {
+                records,
+                after_heal,
+            },
+        );
+        let command = ProducerCommand::Send {
+            id,
+            topic_messages,
+            acks: self.acks,
+            timeout_ms: 5_000,
+            compression: self.compression,
+        };
+        self.feed(now, ClientEvent::Command(command), context);
+    }
+
+    fn record(
+        &self,
+        topic: &str,
+        compacted: bool,
+        partition: Option<i32>,
+        context: &mut Context<'_>,
+    ) -> (RecordId, ProducerRecord) {
+        let random = &mut *context.random;
+        let keyed = compacted || random.chance(0.5);
+        let key = keyed.then(|| Bytes::from(format!("key-{}", random.below(KEYS as usize))));
+        let value = match compacted && random.chance(0.1) {
+            true => None,
+            false => {
+                let length = random.below(self.workload.padding_bytes_max + 1);
+                let fill = random.number() as u8;
+                Some(Bytes::from(vec![fill; length]))
+            }
+        };
+        let (id, headers) = context.oracle.send(SentRecord {
+            producer: self.number,
+            topic: topic.to_owned(),
+            partition,
+            key: key.clone(),
+            value: value.clone(),
+            acks: self.acks,
+            idempotent: self.is_idempotent(),
+            acknowledged: None,
+        });
+        let record = ProducerRecord {
+            key,
+            value,
+            headers,
+            partition,
+            timestamp: None,
+        };
+        (id, record)
+    }
+
+    fn sent(
+        &mut self,
+        id: CommandId,
+        partitions: &[RecordMetadata],
+        error: Option<KafkaError>,
+        context: &mut Context<'_>,
+    ) {
+        let Some(send) = self.open.remove(&id) else {
+            let what = format!("producer-{} was answered {id:?} twice", self.number);
+            return context.oracle.broken(what);
+        };
+        context.trace.line(|| {
+            let number = self.number;
+            format!(
+                "producer-{number} is answered {}: {partitions:?} {error:?}",
+                id.0
+            )
+        });
+        let name = match (self.acks, self.is_idempotent()) {
+            (Acks::None, _) => "send acks=0",
+            (Acks::Leader, _) => "send acks=1",
+            (Acks::All, true) => "send acks=all idempotent",
+            (Acks::All, false) => "send acks=all",
+        };
+        context.counts.operation(name, error.is_none());
+        if let Some(error) = &error {
+            let deleted = send.records.keys().any(|it| context.oracle.is_deleted(it));
+            if send.after_heal && !deleted {
+                let number = self.number;
+                let what = format!("producer-{number} failed when nothing went wrong: {error}");
+                context.oracle.broken(what);
+            }
+        }
+        for (topic, ids) in send.records {
+            let told: Vec<_> = partitions.iter().filter(|it| it.topic == topic).collect();
+            acknowledge(&ids, &told, context);
+        }
+    }
+}
+
+impl Actor for ProducerActor {
+    fn handle(&mut self, now: Now, signal: Signal, context: &mut Context<'_>) {
+        let event = match signal {
+            Signal::Connected(connection) => ClientEvent::Connected { connection },
+            Signal::Frame {
+                connection, frame, ..
+            } => ClientEvent::Frame { connection, frame },
+            Signal::Closed(connection) => ClientEvent::Closed { connection },
+            Signal::Woken => ClientEvent::Woken,
+            Signal::Act => {
+                self.acting = false;
+                if self.sends_left > 0 && self.open.len() < self.workload.sends_open_max {
+                    self.send(now, context);
+                }
+                return;
+            }
+        };
+        self.feed(now, event, context);
+    }
+
+    fn heal(&mut self) {
+        self.healed = true;
+        self.sends_left = LAST_SENDS;
+    }
+
+    fn is_done(&self) -> bool {
+        self.sends_left == 0
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        let number = self.number;
+        match (self.open.is_empty(), self.sends_left) {
+            (true, 0) => None,
+            (false, _) => {
+                let open: Vec<_> = self.open.keys().map(|id| id.0).collect();
+                Some(format!("producer-{number} waits for sends {open:?}"))
+            }
+            (true, left) => Some(format!("producer-{number} has {left} sends to go")),
+        }
+    }
+
+    fn successor(&mut self, random: &mut Random, _oracle: &mut Oracle) -> Option<Box<dyn Actor>> {
+        // Sends that were open are neither acknowledged nor refused: nothing is promised.
+        let mut next = ProducerActor::new(random, self.number + 1_000, &self.workload);
+        next.sends_left = self.sends_left;
+        Some(Box::new(next))
+    }
+}
+
+/// Tells the oracle where the records of one send and topic are: those of one partition stand
+/// together, in order.
+fn acknowledge(ids: &[RecordId], told: &[&RecordMetadata], context: &mut Context<'_>) {
+    if let [only] = told {
+        let mut offset = only.base_offset;
+        for id in ids.iter().filter(|_| only.error_code == 0) {
+            context.oracle.acknowledged(*id, only.partition, offset);
+            offset += i64::from(offset >= 0);
+        }
+        return;
+    }
+    // Which of several partitions a record without one went to is the client's secret, except
+    // that records of a key are together: the log tells. All of them are somewhere.
+    if told.iter().all(|it| it.error_code == 0) && !told.is_empty() {
+        for id in ids {
+            context.oracle.acknowledged_somewhere(*id);
+        }
+    }
+}
