@@ -45,7 +45,6 @@ const EARLIEST_TIMESTAMP: i64 = -2;
 
 /// See the module.
 pub struct Auditor {
-    topics: Vec<TopicPlan>,
     /// Topics that were not made yet.
     to_create: Vec<TopicPlan>,
     connection: Option<(ConnectionId, bool)>,
@@ -87,7 +86,6 @@ impl Auditor {
             }
         }
         Auditor {
-            topics: workload.topics.clone(),
             to_create: workload.topics.clone(),
             connection: None,
             connections: 0,

@@ -243,12 +243,14 @@ impl Cluster {
                 if self.is_incarnation(life, side, incarnation)
                     && self.nodes.get_mut(&life).map(|it| it.unit(side).timer) == Some(timer)
                 {
+                    self.line(|| format!("life {life}: {side:?} wakes"));
                     self.feed(life, side, Event::Woken);
                 }
             }
             Step::ToController(life) => {
                 let node = self.nodes.get_mut(&life);
                 if let Some(frame) = node.and_then(|node| node.to_controller.pop_front()) {
+                    self.line(|| format!("life {life}: Controller hears {}", named(&frame)));
                     let connection = BROKER_CONNECTION;
                     self.feed(life, Side::Controller, Event::Request { connection, frame });
                 }
@@ -256,7 +258,12 @@ impl Cluster {
             Step::ToBroker(life) => {
                 let node = self.nodes.get_mut(&life);
                 let peer = Peer::Controller;
-                match node.and_then(|node| node.to_broker.pop_front()) {
+                let heard = node.and_then(|node| node.to_broker.pop_front());
+                self.line(|| match &heard {
+                    Some(Some(frame)) => format!("life {life}: Broker hears {} bytes", frame.len()),
+                    _ => format!("life {life}: Broker lost the controller"),
+                });
+                match heard {
                     Some(Some(frame)) => {
                         self.feed(life, Side::Broker, Event::Reply { peer, frame })
                     }
@@ -617,6 +624,7 @@ impl Cluster {
                 for life in self.nodes.keys().copied().collect::<Vec<_>>() {
                     self.end_life(life);
                 }
+                self.network.lose_answers();
                 self.media.power_loss(&mut self.random);
                 self.oracle.power_lost();
                 self.restart_later();

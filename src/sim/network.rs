@@ -199,11 +199,13 @@ impl Network {
         (told, untold)
     }
 
-    /// Connections whose clients have not heard that the other end is gone.
-    pub fn half_open(&self) -> Vec<PipeId> {
-        let half_open = self.pipes.iter();
-        let half_open = half_open.filter(|(_, pipe)| !pipe.broker_open && pipe.client_open);
-        half_open.map(|(id, _)| *id).collect()
+    /// The power is lost, and with it every answer that has not arrived: what a client was told
+    /// afterwards would be a promise from before.
+    pub fn lose_answers(&mut self) {
+        for pipe in self.pipes.values_mut() {
+            pipe.to_client
+                .retain(|arrival| !matches!(arrival, Arrival::Frame(_)));
+        }
     }
 
     /// The broker's name of a connection.
