@@ -47,7 +47,10 @@ pub struct SentRecord {
     pub acks: Acks,
     /// Whether the broker must drop duplicates.
     pub idempotent: bool,
-    /// What it was told.
+    /// How often the power was lost before. A send is answered as a whole, so a part of it may
+    /// have been acknowledged long before the application hears of it.
+    pub power_losses: u32,
+    /// What the producer was told.
     pub acknowledged: Option<Acknowledged>,
 }
 
@@ -58,7 +61,6 @@ pub struct Acknowledged {
     partition: i32,
     /// -1 if not known.
     offset: i64,
-    power_losses: u32,
 }
 
 /// What is known of a partition.
@@ -157,11 +159,7 @@ impl Oracle {
             let what = format!("record {id} was stored in partition {partition}, not as asked");
             return self.broken(what);
         }
-        sent.acknowledged = Some(Acknowledged {
-            partition,
-            offset,
-            power_losses: self.power_losses,
-        });
+        sent.acknowledged = Some(Acknowledged { partition, offset });
     }
 
     /// A producer is told that a record is stored, in one of several partitions.
@@ -169,7 +167,6 @@ impl Oracle {
         self.sent[id].acknowledged = Some(Acknowledged {
             partition: -1,
             offset: -1,
-            power_losses: self.power_losses,
         });
     }
 
@@ -475,7 +472,7 @@ impl Oracle {
         let Some(acknowledged) = sent.acknowledged else {
             return;
         };
-        if sent.acks == Acks::None || self.forgivable(&sent.topic, acknowledged.power_losses) {
+        if sent.acks == Acks::None || self.forgivable(&sent.topic, sent.power_losses) {
             return;
         }
         let partition = TopicPartition::new(sent.topic.clone(), acknowledged.partition);

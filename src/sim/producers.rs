@@ -185,6 +185,7 @@ impl ProducerActor {
             value: value.clone(),
             acks: self.acks,
             idempotent: self.is_idempotent(),
+            power_losses: context.oracle.power_losses(),
             acknowledged: None,
         });
         let record = ProducerRecord {
