@@ -3,7 +3,7 @@
 use super::oracle::Oracle;
 use super::report::{Counts, Trace};
 use super::scheduler::Random;
-use crate::client::{ClientEffect, ConnectionId};
+use crate::client::{ClientEffect, ConnectionId, TopicPartition};
 use crate::now::{Instant, Now};
 use bytes::Bytes;
 
@@ -70,7 +70,12 @@ pub trait Actor {
     fn is_done(&self) -> bool;
 
     /// What it waits for: nothing, in the end.
-    fn waits_for(&self) -> Option<String>;
+    fn waits_for(&self, oracle: &Oracle) -> Option<String>;
+
+    /// The group that it is a member of, and the partitions that it has.
+    fn has(&self) -> Option<(&str, Vec<&TopicPartition>)> {
+        None
+    }
 
     /// Another that takes its place when it dies without a word.
     fn successor(&mut self, random: &mut Random, context: &mut Oracle) -> Option<Box<dyn Actor>>;

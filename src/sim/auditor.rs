@@ -531,7 +531,7 @@ impl Actor for Auditor {
         self.is_set_up()
     }
 
-    fn waits_for(&self) -> Option<String> {
+    fn waits_for(&self, _: &Oracle) -> Option<String> {
         (!self.is_set_up()).then(|| "the auditor waits for its topics".to_owned())
     }
 

@@ -2,6 +2,7 @@
 
 use super::actor::{Actor, Context, Signal, Wish};
 use super::auditor::Auditor;
+use super::consumers::ConsumerActor;
 use super::network::{Arrival, Direction, Network, PipeId};
 use super::node::{Media, Node, Side};
 use super::oracle::Oracle;
@@ -23,6 +24,8 @@ const AUDITOR: usize = 0;
 const FAULTY_MS_MAX: u64 = 40_000;
 /// Virtual time after the last fault within which everything must have become quiet.
 const QUIET_MS_MAX: u64 = 180_000;
+/// How long a request may be under way when nothing goes wrong.
+const UNDER_WAY_MS_MAX: u64 = 1_000;
 /// Steps of a run: more means that somebody spins.
 const STEPS_MAX: u64 = 2_000_000;
 /// How long the quota stays full, at most.
@@ -109,16 +112,21 @@ impl Cluster {
         let mut random = Random::new(seed);
         let workload = Workload::draw(&mut random);
         let faults = Faults::draw(&mut random);
-        let mut clients = BTreeMap::new();
+        let mut actors: Vec<Box<dyn Actor>> = Vec::new();
         for number in 0..workload.producers {
-            let actor = Box::new(ProducerActor::new(&mut random, number, &workload));
-            let client = Client {
-                actor,
-                life: 0,
-                timer: 0,
-            };
-            clients.insert(AUDITOR + 1 + number, client);
+            actors.push(Box::new(ProducerActor::new(&mut random, number, &workload)));
         }
+        for group in &workload.groups {
+            for number in 0..group.members {
+                actors.push(Box::new(ConsumerActor::new(&mut random, number, group)));
+            }
+        }
+        let clients = actors.into_iter().map(|actor| Client {
+            actor,
+            life: 0,
+            timer: 0,
+        });
+        let clients = (AUDITOR + 1..).zip(clients).collect();
         let mut trace = Trace {
             lines: trace.then(Vec::new),
             now_ms: 0,
@@ -167,13 +175,18 @@ impl Cluster {
         });
         self.heal();
         self.run_until(QUIET_MS_MAX, "quiet", |cluster| {
-            let mut clients = cluster.clients.values();
-            clients.all(|client| client.actor.waits_for().is_none())
+            cluster.waits_for().is_none()
         });
+        // What was sent with acks=0 is answered before it arrives.
+        let settled = self.scheduler.now().monotonic + UNDER_WAY_MS_MAX;
+        self.run_while(|cluster| cluster.scheduler.now().monotonic < settled);
         self.auditor.begin_last_audit();
         self.after(0, Step::Act(AUDITOR, 0));
         self.run_until(QUIET_MS_MAX, "the last audit", |cluster| {
             cluster.auditor.is_last_audit_done()
+        });
+        self.run_until(QUIET_MS_MAX, "the groups", |cluster| {
+            cluster.waits_for().is_none() && cluster.unassigned().is_none()
         });
         self.oracle.settle();
     }
@@ -201,16 +214,34 @@ impl Cluster {
         }
     }
 
+    /// What a client waits for.
+    fn waits_for(&self) -> Option<String> {
+        let mut clients = self.clients.values();
+        clients.find_map(|client| client.actor.waits_for(&self.oracle))
+    }
+
+    /// A partition that a group should have assigned to one member, and has not.
+    fn unassigned(&self) -> Option<String> {
+        self.workload.groups.iter().find_map(|group| {
+            let members = self
+                .clients
+                .values()
+                .filter_map(|client| client.actor.has());
+            let members = members.filter(|(id, _)| *id == group.group_id);
+            let members: Vec<_> = members.map(|(_, partitions)| partitions).collect();
+            let missing = self.oracle.missing_or_shared(&group.topics, &members)?;
+            Some(format!("{}: {missing}", group.group_id))
+        })
+    }
+
     fn run_until(&mut self, ms: u64, what: &str, reached: impl Fn(&Cluster) -> bool) {
         let deadline = self.scheduler.now().monotonic + ms;
         self.run_while(|cluster| !reached(cluster) && cluster.scheduler.now().monotonic < deadline);
         if self.oracle.violation().is_none() && !reached(self) {
-            let clients = self.clients.values();
-            let waiting: Vec<_> = clients
-                .filter_map(|client| client.actor.waits_for())
-                .collect();
-            let what = format!("{ms} ms were not enough for {what}: {}", waiting.join("; "));
-            self.oracle.broken(what);
+            let waiting = self.waits_for().or_else(|| self.unassigned());
+            let waiting = waiting.unwrap_or_default();
+            self.oracle
+                .broken(format!("{ms} ms were not enough for {what}: {waiting}"));
         }
     }
 
@@ -627,6 +658,12 @@ impl Cluster {
                 self.network.lose_answers();
                 self.media.power_loss(&mut self.random);
                 self.oracle.power_lost();
+                // What they have fetched and not delivered would be shown afterwards.
+                let clients = self.clients.iter();
+                let consumers = clients.filter(|(_, client)| client.actor.has().is_some());
+                for number in consumers.map(|(number, _)| *number).collect::<Vec<_>>() {
+                    self.client_crash(number);
+                }
                 self.restart_later();
             }
             Fault::ConnectionDrop => {
@@ -652,16 +689,15 @@ impl Cluster {
                 let number = self.quota_full;
                 self.after(ms, Step::QuotaFreed(number));
             }
-            Fault::ClientCrash => self.client_crash(),
+            Fault::ClientCrash => {
+                let numbers: Vec<_> = self.clients.keys().copied().collect();
+                let number = self.random.pick(&numbers);
+                self.client_crash(number);
+            }
         }
     }
 
-    fn client_crash(&mut self) {
-        let numbers: Vec<_> = self.clients.keys().copied().collect();
-        if numbers.is_empty() {
-            return;
-        }
-        let number = self.random.pick(&numbers);
+    fn client_crash(&mut self, number: usize) {
         let Some(client) = self.clients.get_mut(&number) else {
             return;
         };

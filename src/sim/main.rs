@@ -42,7 +42,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut arguments = arguments.peekable();
     let mut options = Options {
         seeds: 1_000,
         from: 0,
@@ -61,7 +62,10 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
             "--from" => options.from = number(value()?)?,
             "--seed" => options.seed = Some(number(value()?)?),
             "--trace" => options.trace = true,
-            "--planted" => options.planted = Some(arguments.next().unwrap_or("all".to_owned())),
+            "--planted" => {
+                let name = arguments.next_if(|next| !next.starts_with("--"));
+                options.planted = Some(name.unwrap_or("all".to_owned()));
+            }
             other => return Err(format!("unknown argument '{other}'")),
         }
     }

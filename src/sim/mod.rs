@@ -6,6 +6,7 @@
 mod actor;
 mod auditor;
 mod cluster;
+mod consumers;
 mod disk;
 mod network;
 mod node;

@@ -25,6 +25,8 @@ pub struct Oracle {
     sent: Vec<SentRecord>,
     partitions: BTreeMap<TopicPartition, PartitionHistory>,
     commits: BTreeMap<(String, TopicPartition), CommitHistory>,
+    /// By group, generation and power losses: who has what.
+    assignments: BTreeMap<(String, i32, u32), BTreeMap<TopicPartition, String>>,
     /// How often the power was lost: what was told before the last time on relaxed media may be
     /// gone.
     power_losses: u32,
@@ -283,12 +285,83 @@ impl Oracle {
         let key = (group.to_owned(), partition.clone());
         let history = self.commits.entry(key).or_default();
         history.attempted.insert(offset);
-        let floor = history
-            .acknowledged
-            .filter(|(_, told)| *told == power_losses);
-        if floor.is_none_or(|(floor, _)| floor < offset) {
-            history.acknowledged = Some((offset, power_losses));
+        history.acknowledged = Some((offset, power_losses));
+    }
+
+    /// A member was told its assignment in a generation of its group.
+    pub fn assigned(
+        &mut self,
+        (group, generation): (&str, i32),
+        member_id: &str,
+        partitions: &[TopicPartition],
+    ) {
+        let key = (group.to_owned(), generation, self.power_losses);
+        let all = self.assignments.entry(key).or_default();
+        let mut twice = None;
+        for partition in partitions {
+            let before = all.insert(partition.clone(), member_id.to_owned());
+            if let Some(other) = before.filter(|other| other != member_id) {
+                twice = Some((partition, other));
+            }
         }
+        if let Some((partition, other)) = twice {
+            self.broken(format!(
+                "generation {generation} of {group} assigns {}-{} to {other} and to {member_id}",
+                partition.topic, partition.partition
+            ));
+        }
+    }
+
+    /// A member of a group has processed a partition up to here.
+    pub fn group_processed(&mut self, group: &str, partition: &TopicPartition, offset: i64) {
+        let key = (group.to_owned(), partition.clone());
+        let history = self.commits.entry(key).or_default();
+        history.attempted.insert(offset);
+    }
+
+    /// How far any member of a group has ever processed a partition.
+    pub fn group_progress(&self, group: &str, partition: &TopicPartition) -> Option<i64> {
+        let history = self.commits.get(&(group.to_owned(), partition.clone()))?;
+        history.attempted.last().copied()
+    }
+
+    /// The high watermark that a partition has in the end.
+    pub fn last_high_watermark(&self, partition: &TopicPartition) -> Option<i64> {
+        let last = self.partitions.get(partition)?.last_log.as_ref()?;
+        Some(last.high_watermark)
+    }
+
+    /// Whether in the end a partition has records from `offset` on.
+    pub fn is_readable_from(&self, partition: &TopicPartition, offset: i64) -> bool {
+        let history = self.partitions.get(partition);
+        let last = history.and_then(|history| history.last_log.as_ref());
+        last.is_some_and(|last| last.records.range(offset..).next().is_some())
+    }
+
+    /// In the end: every partition of a group's topics is some member's, and only one's.
+    pub fn missing_or_shared(
+        &self,
+        topics: &[String],
+        members: &[Vec<&TopicPartition>],
+    ) -> Option<String> {
+        let mut owned: BTreeMap<&TopicPartition, usize> = BTreeMap::new();
+        for partition in members.iter().flatten() {
+            *owned.entry(partition).or_default() += 1;
+        }
+        let all = self.partitions.iter();
+        let all = all.filter(|(partition, history)| {
+            history.last_log.is_some() && topics.contains(&partition.topic)
+        });
+        for (partition, _) in all {
+            match owned.get(partition) {
+                Some(1) => {}
+                count => {
+                    let (topic, number) = (&partition.topic, partition.partition);
+                    return Some(format!("{topic}-{number} has {count:?} owners"));
+                }
+            }
+        }
+        None
     }
 
     /// The least offset that a group can have committed for a partition: what it was told last.
@@ -369,7 +442,8 @@ impl Oracle {
         }
     }
 
-    fn is_compacted(&self, topic: &str) -> bool {
+    /// Whether only the newest record of each key of a topic is promised to stay.
+    pub fn is_compacted(&self, topic: &str) -> bool {
         self.topics.get(topic).is_some_and(|plan| plan.compacted)
     }
 

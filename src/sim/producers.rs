@@ -267,7 +267,7 @@ impl Actor for ProducerActor {
         self.sends_left == 0
     }
 
-    fn waits_for(&self) -> Option<String> {
+    fn waits_for(&self, _: &Oracle) -> Option<String> {
         let number = self.number;
         match (self.open.is_empty(), self.sends_left) {
             (true, 0) => None,

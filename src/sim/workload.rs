@@ -4,6 +4,7 @@
 //! seeds that lack it, and some seeds are calm.
 
 use super::scheduler::Random;
+use crate::client::consumer::{Assignor, AutoCommit};
 
 /// `batch.size` of the producers: no batch is larger, unless one send is.
 pub const BATCH_BYTES_MAX: usize = 1_000;
@@ -25,14 +26,37 @@ pub struct Workload {
     pub padding_bytes_max: usize,
     /// How long a producer waits between sends, at most.
     pub think_ms_max: u64,
-    /// Consumer groups, with their members.
-    pub groups: Vec<usize>,
+    /// Consumer groups.
+    pub groups: Vec<GroupPlan>,
     /// Admin operations.
     pub admin_operations: usize,
     /// `offsets.topic.num.partitions`.
     pub offsets_partitions: i32,
     /// `group.initial.rebalance.delay.ms`.
     pub initial_rebalance_delay_ms: u64,
+}
+
+/// A consumer group of the workload.
+#[derive(Clone, Debug)]
+pub struct GroupPlan {
+    /// Its name.
+    pub group_id: String,
+    /// How many members it has.
+    pub members: usize,
+    /// What they read.
+    pub topics: Vec<String>,
+    /// What they can be assigned by.
+    pub assignors: Vec<Assignor>,
+    /// Whether members keep their names (KIP-345).
+    pub is_static: bool,
+    /// When they commit without being asked.
+    pub auto_commit: AutoCommit,
+    /// `session.timeout.ms`, and the time to rejoin.
+    pub session_timeout_ms: i32,
+    /// Batches that a member works on at a time.
+    pub polls: usize,
+    /// Most records in a batch.
+    pub records_max: usize,
 }
 
 /// A topic of the workload.
@@ -142,8 +166,11 @@ impl Workload {
         };
         // A batch must fit into a segment, several sends into a batch.
         let segment_bytes_min = BATCH_BYTES_MAX.max(records_max * (padding_bytes_max + 100) + 100);
-        let topics = (0..random.between(1, 3))
+        let topics: Vec<_> = (0..random.between(1, 3))
             .map(|number| TopicPlan::draw(random, number, segment_bytes_min as i32))
+            .collect();
+        let groups = (0..random.below(3))
+            .map(|number| GroupPlan::draw(random, number, &topics))
             .collect();
         Workload {
             topics,
@@ -156,12 +183,43 @@ impl Workload {
             records_max,
             padding_bytes_max,
             think_ms_max: random.pick(&[0, 5, 50, 400]),
-            groups: (0..random.below(3))
-                .map(|_| random.between(1, 3) as usize)
-                .collect(),
+            groups,
             admin_operations: random.pick(&[0, 0, 5, 15]),
             offsets_partitions: random.between(1, 3) as i32,
             initial_rebalance_delay_ms: random.pick(&[0, 100, 1_000]),
+        }
+    }
+}
+
+impl GroupPlan {
+    fn draw(random: &mut Random, number: usize, topics: &[TopicPlan]) -> GroupPlan {
+        let mut topics: Vec<_> = topics.iter().map(|plan| plan.name.clone()).collect();
+        if random.chance(0.5) {
+            topics.truncate(1);
+        }
+        let assignor = random.pick(&[
+            Assignor::Range,
+            Assignor::RoundRobin,
+            Assignor::KafkaJsRoundRobin,
+            Assignor::CooperativeSticky,
+        ]);
+        GroupPlan {
+            group_id: format!("group-{number}"),
+            members: random.between(1, 3) as usize,
+            topics,
+            assignors: vec![assignor],
+            is_static: random.chance(0.25),
+            auto_commit: random.pick(&[
+                AutoCommit::Off,
+                AutoCommit::AfterBatch {
+                    interval_ms: None,
+                    threshold: None,
+                },
+                AutoCommit::Every { interval_ms: 200 },
+            ]),
+            session_timeout_ms: random.pick(&[2_000, 6_000]),
+            polls: random.between(1, 3) as usize,
+            records_max: random.pick(&[1, 5, 100]),
         }
     }
 }

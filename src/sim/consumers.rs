@@ -1,0 +1,383 @@
+//! Applications that read as members of a group.
+
+use super::actor::{Actor, Context, Signal, Wish, take_effects};
+use super::oracle::Oracle;
+use super::producers::client_config;
+use super::scheduler::Random;
+use super::workload::GroupPlan;
+use crate::client::consumer::{
+    AutoCommit, Consumer, ConsumerCommand, ConsumerConfig, ConsumerEvent, ConsumerOutput,
+    FetchedBatch, IsolationLevel, OffsetReset, Subscription,
+};
+use crate::client::{ClientConfig, ClientEvent, CommandId, TopicPartition};
+use crate::now::Now;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How long a consumer that could not go on waits before it subscribes again.
+const RESUBSCRIBE_MS: u64 = 100;
+/// How long the application works on a batch, at most.
+const WORK_MS_MAX: u64 = 100;
+
+/// A consumer and the application that uses it.
+pub struct ConsumerActor {
+    machine: Consumer,
+    name: String,
+    number: usize,
+    plan: GroupPlan,
+    subscribed: bool,
+    healed: bool,
+    /// By partition that is assigned.
+    sessions: BTreeMap<TopicPartition, Session>,
+    working: VecDeque<FetchedBatch>,
+    polls: BTreeSet<CommandId>,
+    next_command: u64,
+    started: bool,
+}
+
+/// The time in which a partition is assigned.
+#[derive(Debug)]
+struct Session {
+    /// The least offset that it may start from.
+    floor: Option<i64>,
+    power_losses: u32,
+    /// Of its first batch.
+    fence: Option<u64>,
+    /// The next offset to be delivered, once it has begun.
+    position: Option<i64>,
+}
+
+impl ConsumerActor {
+    /// Member `number` of a group.
+    pub fn new(random: &mut Random, number: usize, plan: &GroupPlan) -> ConsumerActor {
+        let name = format!("{}-member-{number}", plan.group_id);
+        let config = ConsumerConfig {
+            client: ClientConfig {
+                metadata_max_age_ms: 2_000,
+                ..client_config(random, name.clone())
+            },
+            group_id: plan.group_id.clone(),
+            group_instance_id: plan.is_static.then(|| format!("instance-{number}")),
+            assignors: plan.assignors.clone(),
+            session_timeout_ms: plan.session_timeout_ms,
+            rebalance_timeout_ms: plan.session_timeout_ms,
+            heartbeat_interval_ms: 300,
+            auto_offset_reset: OffsetReset::Earliest,
+            auto_commit: plan.auto_commit,
+            isolation_level: random.pick(&[
+                IsolationLevel::ReadCommitted,
+                IsolationLevel::ReadUncommitted,
+            ]),
+            max_bytes: random.pick(&[1_000, 1 << 20]),
+            max_partition_bytes: random.pick(&[500, 1 << 20]),
+            max_wait_ms: random.pick(&[50, 500]),
+            fetch_buffer_bytes: random.pick(&[2_000, 1 << 20]),
+            ..ConsumerConfig::default()
+        };
+        ConsumerActor {
+            machine: Consumer::new(config, random.number()),
+            name,
+            number,
+            plan: plan.clone(),
+            subscribed: false,
+            healed: false,
+            sessions: BTreeMap::new(),
+            working: VecDeque::new(),
+            polls: BTreeSet::new(),
+            next_command: 0,
+            started: false,
+        }
+    }
+
+    fn command_id(&mut self) -> CommandId {
+        self.next_command += 1;
+        CommandId(self.next_command)
+    }
+
+    fn feed(&mut self, now: Now, event: ClientEvent<ConsumerCommand>, context: &mut Context<'_>) {
+        let mut effects = Vec::new();
+        self.machine.handle(now, event, &mut effects);
+        for output in take_effects(effects, context) {
+            match output {
+                ConsumerOutput::Polled { id, result } => {
+                    if !self.polls.remove(&id) {
+                        let name = &self.name;
+                        let what = format!("{name}: poll {} was answered twice", id.0);
+                        context.oracle.broken(what);
+                    }
+                    match result {
+                        Ok(Some(batch)) => self.delivered(batch, context),
+                        Ok(None) => {}
+                        Err(_) => self.subscribed = false,
+                    }
+                    let ms = if self.subscribed { 0 } else { RESUBSCRIBE_MS };
+                    context.wishes.push(Wish::ActIn(ms));
+                }
+                ConsumerOutput::Event(event) => self.happened(event, context),
+                ConsumerOutput::Done { result, .. } => {
+                    context.counts.operation("consumer command", result.is_ok());
+                }
+                ConsumerOutput::Topics { .. } => {}
+            }
+        }
+    }
+
+    fn happened(&mut self, event: ConsumerEvent, context: &mut Context<'_>) {
+        let group = &self.plan.group_id;
+        if !matches!(
+            event,
+            ConsumerEvent::FetchStart { .. }
+                | ConsumerEvent::Fetch { .. }
+                | ConsumerEvent::Heartbeat { .. }
+        ) {
+            context.trace.line(|| format!("{}: {event:?}", self.name));
+        }
+        match event {
+            ConsumerEvent::GroupJoin {
+                member_id,
+                generation_id,
+                member_assignment,
+                ..
+            } => {
+                context.counts.operation("join group", true);
+                let partitions = member_assignment.iter().flat_map(|(topic, partitions)| {
+                    let of_topic = |number: &i32| TopicPartition::new(topic.clone(), *number);
+                    partitions.iter().map(of_topic)
+                });
+                let partitions: Vec<_> = partitions.collect();
+                let generation = (group.as_str(), generation_id);
+                // A static member that comes back has another id and is the same member.
+                let member = match self.plan.is_static {
+                    true => format!("instance {}", self.number),
+                    false => member_id,
+                };
+                context.oracle.assigned(generation, &member, &partitions);
+            }
+            ConsumerEvent::Assigned { partitions } => {
+                for partition in partitions {
+                    let session = Session {
+                        floor: context.oracle.commit_floor(group, &partition),
+                        power_losses: context.oracle.power_losses(),
+                        fence: None,
+                        position: None,
+                    };
+                    if self.sessions.insert(partition, session).is_some() {
+                        let what = format!("{}: was assigned what it had", self.name);
+                        context.oracle.broken(what);
+                    }
+                }
+            }
+            ConsumerEvent::Revoked { partitions } | ConsumerEvent::Lost { partitions } => {
+                context.counts.operation("partitions taken away", true);
+                for partition in partitions {
+                    self.sessions.remove(&partition);
+                }
+            }
+            ConsumerEvent::CommitOffsets { offsets, .. } => {
+                context.counts.operation("commit of a group", true);
+                for it in offsets {
+                    let partition = TopicPartition::new(it.topic, it.partition);
+                    context
+                        .oracle
+                        .commit_acknowledged(group, &partition, it.offset);
+                }
+            }
+            ConsumerEvent::Crash { error, .. } => {
+                context.counts.operation("consumer crash", true);
+                self.subscribed = false;
+                self.sessions.clear();
+                context.wishes.push(Wish::ActIn(RESUBSCRIBE_MS));
+                if self.healed {
+                    let what = format!("{} crashed when nothing went wrong: {error}", self.name);
+                    context.oracle.broken(what);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn delivered(&mut self, batch: FetchedBatch, context: &mut Context<'_>) {
+        context.counts.operation("batch delivered", true);
+        let partition = &batch.partition;
+        let name = format!("{}-{}", partition.topic, partition.partition);
+        let first = batch.records.first().map_or(-1, |record| record.offset);
+        context.trace.line(|| {
+            let next = batch.next_offset;
+            format!("{}: reads {name} from {first} to before {next}", self.name)
+        });
+        for record in &batch.records {
+            context.oracle.shown(partition, record);
+            if record.offset >= batch.high_watermark {
+                let what = format!(
+                    "{name} shows offset {} above its high watermark",
+                    record.offset
+                );
+                context.oracle.broken(what);
+            }
+        }
+        context
+            .oracle
+            .high_watermark(partition, batch.high_watermark);
+        context
+            .oracle
+            .log_start_offset(partition, batch.log_start_offset);
+        let Some(session) = self.sessions.get_mut(partition) else {
+            let what = format!(
+                "{} got records of {name}, which it does not have",
+                self.name
+            );
+            return context.oracle.broken(what);
+        };
+        session.fence = Some(batch.fence);
+        let told_again = session.power_losses < context.oracle.power_losses();
+        let earliest = batch.log_start_offset;
+        let expected = match session.position {
+            Some(position) => position..=position,
+            None => {
+                let group = &self.plan.group_id;
+                let most = context.oracle.group_progress(group, partition);
+                session.floor.unwrap_or(0)..=most.unwrap_or(0)
+            }
+        };
+        // What was deleted is skipped, and what was compacted may be.
+        let behind = first > *expected.end()
+            && first > earliest
+            && !context.oracle.is_compacted(&partition.topic);
+        if !told_again && (first < *expected.start() || behind) {
+            context.oracle.broken(format!(
+                "{} got {name} from offset {first} on, where {expected:?} is next (log start \
+                 {earliest})",
+                self.name
+            ));
+        }
+        session.position = Some(first);
+        self.working.push_back(batch);
+        context
+            .wishes
+            .push(Wish::ActIn(context.random.between(0, WORK_MS_MAX)));
+    }
+
+    fn work(&mut self, now: Now, context: &mut Context<'_>) {
+        let Some(batch) = self.working.pop_front() else {
+            return;
+        };
+        let next_offset = match context.random.chance(0.1) {
+            // The application gives up in the middle; the rest comes again.
+            true => batch.records[context.random.below(batch.records.len())].offset,
+            false => batch.next_offset,
+        };
+        if let Some(session) = self.sessions.get_mut(&batch.partition)
+            && session.fence == Some(batch.fence)
+        {
+            session.position = Some(next_offset);
+        }
+        let group = &self.plan.group_id;
+        context
+            .oracle
+            .group_processed(group, &batch.partition, next_offset);
+        let command = ConsumerCommand::Processed {
+            partition: batch.partition,
+            fence: batch.fence,
+            next_offset,
+        };
+        self.feed(now, ClientEvent::Command(command), context);
+        if self.plan.auto_commit == AutoCommit::Off && (self.healed || context.random.chance(0.3)) {
+            let id = self.command_id();
+            let command = ConsumerCommand::Commit { id, offsets: None };
+            self.feed(now, ClientEvent::Command(command), context);
+        }
+    }
+
+    fn act(&mut self, now: Now, context: &mut Context<'_>) {
+        if !self.subscribed {
+            self.subscribed = true;
+            self.working.clear();
+            let id = self.command_id();
+            let topics = self.plan.topics.iter().map(|topic| Subscription {
+                topic: topic.clone(),
+                offset_reset: None,
+            });
+            let topics = topics.collect();
+            let command = ConsumerCommand::Subscribe { id, topics };
+            self.feed(now, ClientEvent::Command(command), context);
+        }
+        if self.healed || !self.working.is_empty() || !context.random.chance(0.01) {
+            self.work(now, context);
+        } else if self.started {
+            self.subscribed = false;
+            self.sessions.clear();
+            let id = self.command_id();
+            self.feed(
+                now,
+                ClientEvent::Command(ConsumerCommand::Unsubscribe { id }),
+                context,
+            );
+            context.wishes.push(Wish::ActIn(RESUBSCRIBE_MS));
+            return;
+        }
+        self.started = true;
+        while self.polls.len() < self.plan.polls && self.working.len() < self.plan.polls {
+            let id = self.command_id();
+            self.polls.insert(id);
+            let records_max = self.plan.records_max;
+            let command = ConsumerCommand::Poll { id, records_max };
+            self.feed(now, ClientEvent::Command(command), context);
+            if !self.subscribed {
+                return;
+            }
+        }
+    }
+}
+
+impl Actor for ConsumerActor {
+    fn handle(&mut self, now: Now, signal: Signal, context: &mut Context<'_>) {
+        let event = match signal {
+            Signal::Connected(connection) => ClientEvent::Connected { connection },
+            Signal::Frame {
+                connection, frame, ..
+            } => ClientEvent::Frame { connection, frame },
+            Signal::Closed(connection) => ClientEvent::Closed { connection },
+            Signal::Woken => ClientEvent::Woken,
+            Signal::Act => return self.act(now, context),
+        };
+        self.feed(now, event, context);
+    }
+
+    fn heal(&mut self) {
+        self.healed = true;
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+
+    fn waits_for(&self, oracle: &Oracle) -> Option<String> {
+        let name = &self.name;
+        for (partition, session) in &self.sessions {
+            // One that began behind the last record has delivered nothing.
+            let progress = oracle.group_progress(&self.plan.group_id, partition);
+            let position = session.position.or(progress).unwrap_or(0);
+            if let Some(end) = oracle.last_high_watermark(partition)
+                && position < end
+                && oracle.is_readable_from(partition, position)
+            {
+                let (topic, number) = (&partition.topic, partition.partition);
+                return Some(format!(
+                    "{name} is at {position} of {end} in {topic}-{number}"
+                ));
+            }
+        }
+        None
+    }
+
+    fn has(&self) -> Option<(&str, Vec<&TopicPartition>)> {
+        Some((&self.plan.group_id, self.sessions.keys().collect()))
+    }
+
+    fn successor(&mut self, random: &mut Random, _oracle: &mut Oracle) -> Option<Box<dyn Actor>> {
+        Some(Box::new(ConsumerActor::new(
+            random,
+            self.number,
+            &self.plan,
+        )))
+    }
+}
