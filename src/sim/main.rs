@@ -1,5 +1,11 @@
 //! The command of the simulator: `npm run sim -- --seeds N`.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it says how long real time took"
+)]
+
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -14,6 +14,8 @@ mod oracle;
 mod producers;
 mod report;
 mod scheduler;
+#[cfg(test)]
+mod seeds;
 mod workload;
 
 pub use cluster::run;

@@ -113,16 +113,6 @@ impl Oracle {
         self.violation.get_or_insert(what);
     }
 
-    /// A topic is there.
-    pub fn topic_created(&mut self, plan: &TopicPlan) {
-        self.topics.insert(plan.name.clone(), plan.clone());
-    }
-
-    /// Somebody asked for a topic to be deleted: nothing is promised of it any more.
-    pub fn topic_deleted(&mut self, topic: &str) {
-        self.deleted.insert(topic.to_owned());
-    }
-
     /// Whether a topic is expected to exist.
     pub fn is_deleted(&self, topic: &str) -> bool {
         self.deleted.contains(topic)
@@ -147,11 +137,6 @@ impl Oracle {
             value: Some(id.to_string().into()),
         };
         (id, vec![header])
-    }
-
-    /// A record that was sent.
-    pub fn sent(&self, id: RecordId) -> &SentRecord {
-        &self.sent[id]
     }
 
     /// A producer is told that a record is stored.

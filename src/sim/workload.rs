@@ -28,8 +28,6 @@ pub struct Workload {
     pub think_ms_max: u64,
     /// Consumer groups.
     pub groups: Vec<GroupPlan>,
-    /// Admin operations.
-    pub admin_operations: usize,
     /// `offsets.topic.num.partitions`.
     pub offsets_partitions: i32,
     /// `group.initial.rebalance.delay.ms`.
@@ -184,7 +182,6 @@ impl Workload {
             padding_bytes_max,
             think_ms_max: random.pick(&[0, 5, 50, 400]),
             groups,
-            admin_operations: random.pick(&[0, 0, 5, 15]),
             offsets_partitions: random.between(1, 3) as i32,
             initial_rebalance_delay_ms: random.pick(&[0, 100, 1_000]),
         }

@@ -178,6 +178,12 @@ fn clocks_and_randomness_are_lifted_only_by_lib_and_only_for_two_rooms() {
         )
     };
     assert_eq!(on("runtime"), [""; 0]);
+    let text = "#![allow(clippy::disallowed_methods)]";
+    assert_eq!(messages("src/sim/main.rs", text), [""; 0]);
+    assert_eq!(
+        messages("src/sim/cluster.rs", text),
+        [lifted("disallowed_methods")]
+    );
     assert_eq!(on("broker"), [lifted("disallowed_types")]);
     assert_eq!(
         messages(

@@ -1,0 +1,45 @@
+//! Seeds that once failed, with what they found.
+
+use super::run;
+
+/// Seeds whose bugs are fixed.
+const FIXED: [(u64, &str); 2] = [
+    (
+        46,
+        "a broker whose registration was refused never registered again",
+    ),
+    (
+        265,
+        "a coordinator whose topic was refused asked for it without end",
+    ),
+];
+
+#[test]
+fn seeds_that_once_failed_hold() {
+    for (seed, bug) in FIXED {
+        let report = run(seed, false);
+        assert_eq!(report.violation, None, "seed {seed} ({bug})");
+    }
+}
+
+#[test]
+fn the_first_seeds_hold_and_meet_every_kind_of_fault() {
+    let mut counts = super::Counts::default();
+    for seed in 0..20 {
+        let report = run(seed, false);
+        assert_eq!(report.violation, None, "seed {seed}");
+        counts.add(&report.counts);
+    }
+    let names = super::workload::Fault::ALL.map(super::workload::Fault::name);
+    assert_eq!(
+        names.map(|name| counts.faults.contains_key(name)),
+        [true; 9]
+    );
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    let (first, second) = (run(3, true), run(3, true));
+    assert!(!first.trace.is_empty());
+    assert_eq!(first.trace, second.trace);
+}
