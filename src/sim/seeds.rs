@@ -25,7 +25,7 @@ fn seeds_that_once_failed_hold() {
 #[test]
 fn the_first_seeds_hold_and_meet_every_kind_of_fault() {
     let mut counts = super::Counts::default();
-    for seed in 0..20 {
+    for seed in 0..60 {
         let report = run(seed, false);
         assert_eq!(report.violation, None, "seed {seed}");
         counts.add(&report.counts);
