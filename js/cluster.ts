@@ -6,10 +6,12 @@ import { ClientHost } from "./host/client_host.js";
 import type {
   ClientKind,
   FromBrokerHost,
+  Liveness,
   ToBrokerHost,
   ToClientHost,
   TraceEvent,
 } from "./host/messages.js";
+import { hold } from "./locks.js";
 import { checkEnvironment } from "./options.js";
 import { compileWasm, type WasmSource } from "./wasm.js";
 
@@ -48,8 +50,9 @@ export type ClusterStatus =
   | "closed";
 
 const NODE_ID = 1;
-/** Brokers that died in a row, without one that ran, before the cluster is given up. */
+/** Brokers that died in a row, without one that ran for a while, before the cluster is given up. */
 const RESTARTS_MAX = 5;
+const RUN_MS_MIN = 1_000;
 
 const clusters = new Map<string, Cluster>();
 
@@ -58,6 +61,11 @@ export class Cluster {
   #status: ClusterStatus = "starting";
   #users = 0;
   #restarts = 0;
+  /** By `performance.now()`. */
+  #runningSinceMs = Infinity;
+  /** Held for as long as this page has the cluster; null where nobody is watched by locks. */
+  readonly #pageLock: string | null;
+  #unlock: () => void = () => undefined;
   #error: KafkaJSError | undefined;
   #clients: Channel<ToClientHost> | undefined;
   #broker: Channel<ToBrokerHost> | undefined;
@@ -68,6 +76,8 @@ export class Cluster {
 
   private constructor(options: ClusterOptions) {
     this.options = options;
+    const watches = options.worker && "locks" in navigator;
+    this.#pageLock = watches ? `tablog:${options.cluster}:page:${crypto.randomUUID()}` : null;
   }
 
   /** The cluster of that name, started when nobody has it yet. Every user releases it once. */
@@ -149,19 +159,24 @@ export class Cluster {
     this.#broker?.post({ type: "close" });
     this.#endClients(new TablogError("the cluster is closed", { type: "CLOSED" }));
     this.#clients?.end();
+    this.#unlock();
   }
 
   #start(): void {
-    compileWasm(this.options.wasm).then(
-      (module) => {
-        if (this.#status === "closed") return;
-        this.#startClients(module);
-        this.#startBroker(module);
-      },
-      (error: unknown) => {
-        this.#fail(asError(error));
-      },
-    );
+    const start = async (): Promise<void> => {
+      const module = await compileWasm(this.options.wasm);
+      const unlock = this.#pageLock === null ? undefined : await hold(this.#pageLock);
+      if (this.#status === "closed") {
+        unlock?.();
+        return;
+      }
+      this.#unlock = unlock ?? this.#unlock;
+      this.#startClients(module);
+      this.#startBroker(module);
+    };
+    start().catch((error: unknown) => {
+      this.#fail(asError(error));
+    });
   }
 
   #startClients(module: WebAssembly.Module): void {
@@ -180,8 +195,9 @@ export class Cluster {
   #startBroker(module: WebAssembly.Module): void {
     const { cluster, storage, brokerConfig: config } = this.options;
     const options: BrokerOptions = { cluster, storage, nodeId: NODE_ID, config };
-    const watched = this.options.worker && "locks" in navigator;
-    const liveness = watched ? `tablog:${cluster}:host:${crypto.randomUUID()}` : null;
+    const pageLock = this.#pageLock;
+    const lock = `tablog:${cluster}:host:${crypto.randomUUID()}`;
+    const liveness = pageLock === null ? null : { lock, pageLock };
     const broker = this.#brokerHost((message) => {
       // A broker that was replaced has nothing more to say.
       if (this.#broker === broker) this.#brokerSaid(message, module, liveness, broker);
@@ -197,7 +213,7 @@ export class Cluster {
   #brokerSaid(
     message: FromBrokerHost,
     module: WebAssembly.Module,
-    liveness: string | null,
+    liveness: Liveness | null,
     broker: Channel<ToBrokerHost>,
   ): void {
     switch (message.type) {
@@ -207,15 +223,19 @@ export class Cluster {
       case "running":
         this.#wire();
         if (this.#traceListeners.size > 0) broker.post({ type: "tap", on: true });
-        this.#restarts = 0;
+        this.#runningSinceMs = performance.now();
         this.#setStatus("running");
-        if (liveness !== null) this.#watch(liveness, broker, module);
+        // After "clear site data" Chromium's new workers and the page they belong to do not see
+        // each other's locks any more, until the page is loaded again.
+        if (liveness !== null && message.watched) this.#watch(liveness.lock, broker, module);
         break;
       case "stopped":
-        this.#replace(module, message.reason);
+        if (message.error.type === "DELETED") {
+          // A successor would begin anew under those who still write to what is gone.
+          this.#fail(asError(message.error));
+        } else this.#replace(module, message.error.message);
         break;
       case "failed":
-        broker.end();
         this.#fail(asError(message.error));
         break;
       case "trace":
@@ -250,6 +270,8 @@ export class Cluster {
       this.#fail(new TablogError(message, { type: "BROKER_STOPPED" }));
       return;
     }
+    if (this.#runningSinceMs + RUN_MS_MIN < performance.now()) this.#restarts = 0;
+    this.#runningSinceMs = Infinity;
     this.#restarts += 1;
     if (RESTARTS_MAX < this.#restarts) {
       const message = `the broker stopped ${RESTARTS_MAX} times in a row: ${reason}`;
@@ -262,11 +284,14 @@ export class Cluster {
 
   #fail(error: KafkaJSError): void {
     this.#error = error;
+    this.#broker?.end();
+    this.#broker = undefined;
     // Its name is free for a successor.
     if (clusters.get(this.options.cluster) === this) clusters.delete(this.options.cluster);
     this.#setStatus("failed");
     this.#endClients(error);
     this.#clients?.end();
+    this.#unlock();
   }
 
   #endClients(error: KafkaJSError): void {

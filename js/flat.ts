@@ -32,6 +32,7 @@ function partition(topic: string, { partition }: Message): number {
   if (Number.isInteger(partition) && 0 <= partition && partition < 2 ** 31) return partition;
   throw invalid(`Invalid partition ${String(partition)} of a message for topic "${topic}"`, {
     topic,
+    partition,
   });
 }
 

@@ -1,7 +1,15 @@
 // Hosts a cluster's broker: in a dedicated worker, or in the page's own thread.
 import { BrokerNode, initSync } from "../bindings.js";
 import type { BrokerOptions } from "../cluster.js";
-import type { Dial, ErrorObject, FromBrokerHost, ToBrokerHost, TraceEvent } from "./messages.js";
+import { hold, isHeld } from "../locks.js";
+import type {
+  Dial,
+  ErrorObject,
+  FromBrokerHost,
+  Liveness,
+  ToBrokerHost,
+  TraceEvent,
+} from "./messages.js";
 
 /** Traces are told together, this often at most. */
 const TRACE_INTERVAL_MS = 16;
@@ -44,10 +52,11 @@ export class BrokerHost {
     }
   }
 
-  async #start(options: BrokerOptions, liveness: string | null): Promise<void> {
+  async #start(options: BrokerOptions, liveness: Liveness | null): Promise<void> {
     try {
       // Held for as long as this context lives: its release tells the page that it died.
-      if (liveness !== null) await hold(liveness);
+      if (liveness !== null) await hold(liveness.lock);
+      const watched = liveness !== null && (await isHeld(liveness.pageLock));
       if (options.storage === "indexeddb") {
         // The lock decides who tries; the fence in the storage decides who may write.
         this.#release = await hold(`tablog:${options.cluster}:broker:${options.nodeId}`, () => {
@@ -56,11 +65,11 @@ export class BrokerHost {
       }
       if (this.#closed) return;
       const { cluster, storage, config } = options;
-      this.#node = await BrokerNode.open({ cluster, storage, config }, (reason: string) => {
+      this.#node = await BrokerNode.open({ cluster, storage, config }, (error: ErrorObject) => {
         this.#release?.();
-        this.#tell({ type: "stopped", reason });
+        this.#tell({ type: "stopped", error });
       });
-      this.#tell({ type: "running" });
+      this.#tell({ type: "running", watched });
     } catch (error) {
       this.#release?.();
       this.#tell({ type: "failed", error: asErrorObject(error) });
@@ -94,25 +103,6 @@ export class BrokerHost {
     this.#release?.();
     this.#tell({ type: "closed" });
   }
-}
-
-/** Takes a Web Lock and keeps it until the returned function is called, or the context ends. */
-function hold(name: string, onWait?: () => void): Promise<() => void> {
-  return new Promise((resolve, reject) => {
-    const keep = (): Promise<void> =>
-      new Promise((release) => {
-        resolve(release);
-      });
-    void (async () => {
-      const got = await navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
-        if (lock !== null) await keep();
-        return lock !== null;
-      });
-      if (got) return;
-      onWait?.();
-      await navigator.locks.request(name, keep);
-    })().catch(reject);
-  });
 }
 
 function asErrorObject(error: unknown): ErrorObject {

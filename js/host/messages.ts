@@ -4,9 +4,17 @@ import type { BrokerOptions } from "../cluster.js";
 /** A client's kind. */
 export type ClientKind = "producer" | "consumer" | "admin";
 
+/** How the page notices that a broker's worker is gone: its lock is free. */
+export interface Liveness {
+  /** The worker's. */
+  lock: string;
+  /** The page's. Who does not see it held has locks of another kind than the page. */
+  pageLock: string;
+}
+
 /** From the page to a worker that hosts the broker. */
 export type ToBrokerHost =
-  | { type: "start"; module: WebAssembly.Module; options: BrokerOptions; liveness: string | null }
+  | { type: "start"; module: WebAssembly.Module; options: BrokerOptions; liveness: Liveness | null }
   | { type: "wire"; port: MessagePort }
   | { type: "tap"; on: boolean }
   | { type: "close" };
@@ -15,9 +23,10 @@ export type ToBrokerHost =
 export type FromBrokerHost =
   /** Another tab has the broker; this worker takes over when it is gone. */
   | { type: "waiting" }
-  | { type: "running" }
+  /** `watched`: this worker sees the page's locks, so the page sees its death. */
+  | { type: "running"; watched: boolean }
   /** It cannot go on; a successor may. */
-  | { type: "stopped"; reason: string }
+  | { type: "stopped"; error: ErrorObject }
   /** It could not start. */
   | { type: "failed"; error: ErrorObject }
   | { type: "trace"; events: TraceEvent[] }

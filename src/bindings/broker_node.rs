@@ -45,7 +45,7 @@ enum StorageKind {
 impl BrokerNode {
     /// Opens the cluster's storage, fences off whoever had it before, and starts.
     ///
-    /// `on_stop` is called once, with a sentence, when the broker cannot go on.
+    /// `on_stop` is called once, with an error object, when the broker cannot go on.
     pub async fn open(options: JsValue, on_stop: Function) -> Result<BrokerNode, JsValue> {
         let Options {
             cluster,
@@ -69,9 +69,9 @@ impl BrokerNode {
             cluster_id: cluster.clone(),
             broker: configs,
         };
-        let on_stop = move |reason: String| {
+        let on_stop = move |why: HostError| {
             // What the worker does about it is its own business, and its errors surface there.
-            let _ = on_stop.call1(&JsValue::NULL, &JsValue::from_str(&reason));
+            let _ = on_stop.call1(&JsValue::NULL, &error::object(&ErrorObject::from(&why)));
         };
         let host = match storage {
             StorageKind::Memory => {

@@ -75,8 +75,12 @@ impl From<&HostError> for ErrorObject {
             HostError::Storage(StorageError::Corrupt(_)) => "CORRUPT",
             HostError::Storage(_) => "STORAGE",
             HostError::Platform(_) => "PLATFORM",
+            HostError::Stopped(_) => "BROKER_STOPPED",
         };
-        let retriable = !matches!(error, HostError::Storage(StorageError::Corrupt(_)));
+        let retriable = !matches!(
+            error,
+            HostError::Storage(StorageError::Corrupt(_) | StorageError::Deleted)
+        );
         ErrorObject {
             r#type: r#type.to_owned(),
             retriable,

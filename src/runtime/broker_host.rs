@@ -9,7 +9,7 @@ use super::timer::Timer;
 use crate::broker::Broker;
 use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
 use crate::metadata::{Controller, ControllerConfig};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Storage, StorageError, StorageReply};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -26,13 +26,15 @@ pub struct BrokerHost {
     inner: Rc<Inner>,
 }
 
-/// Why a broker could not be started.
+/// Why a broker could not be started, or cannot go on.
 #[derive(Debug)]
 pub enum HostError {
-    /// A storage could not be opened.
+    /// A storage could not be opened, or was deleted.
     Storage(StorageError),
     /// The platform lacks something.
     Platform(JsValue),
+    /// A machine stopped, for the reason that it gives.
+    Stopped(String),
 }
 
 impl fmt::Display for HostError {
@@ -40,6 +42,7 @@ impl fmt::Display for HostError {
         match self {
             HostError::Storage(error) => write!(f, "{error}"),
             HostError::Platform(error) => write!(f, "the platform refused: {error:?}"),
+            HostError::Stopped(reason) => f.write_str(reason),
         }
     }
 }
@@ -56,7 +59,9 @@ struct Inner {
     ports: RefCell<BTreeMap<ConnectionId, Port>>,
     next_connection: Cell<u64>,
     stopped: Cell<bool>,
-    on_stop: Box<dyn Fn(String)>,
+    /// A storage was deleted: what a successor would find is not what was acknowledged.
+    storage_deleted: Cell<bool>,
+    on_stop: Box<dyn Fn(HostError)>,
     tap: Tap,
 }
 
@@ -81,7 +86,7 @@ impl BrokerHost {
         controller: ControllerConfig,
         broker_storage: S,
         controller_storage: S,
-        on_stop: impl Fn(String) + 'static,
+        on_stop: impl Fn(HostError) + 'static,
     ) -> Result<BrokerHost, HostError> {
         let inner = Rc::new(Inner {
             clock: Clock::new(),
@@ -94,6 +99,7 @@ impl BrokerHost {
             ports: RefCell::default(),
             next_connection: Cell::new(BROKER_CONNECTION.0),
             stopped: Cell::new(false),
+            storage_deleted: Cell::new(false),
             on_stop: Box::new(on_stop),
             tap: Tap::default(),
         });
@@ -157,6 +163,9 @@ impl Inner {
         let host = Rc::downgrade(self);
         let driver = StorageDriver::new(storage, fence, move |reply| {
             if let Some(inner) = host.upgrade() {
+                if error_of(&reply) == Some(&StorageError::Deleted) {
+                    inner.storage_deleted.set(true);
+                }
                 inner.push(node, Event::Storage(reply));
             }
         });
@@ -258,7 +267,10 @@ impl Inner {
             (_, Effect::Stop { reason }) => {
                 if !self.stopped.get() {
                     self.stop();
-                    (self.on_stop)(reason);
+                    (self.on_stop)(match self.storage_deleted.get() {
+                        true => HostError::Storage(StorageError::Deleted),
+                        false => HostError::Stopped(reason),
+                    });
                 }
             }
         }
@@ -273,5 +285,12 @@ impl Inner {
                 storage.close();
             }
         }
+    }
+}
+
+fn error_of(reply: &StorageReply) -> Option<&StorageError> {
+    match reply {
+        StorageReply::Committed { result, .. } => result.as_ref().err(),
+        StorageReply::Loaded { result, .. } => result.as_ref().err(),
     }
 }

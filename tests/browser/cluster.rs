@@ -81,7 +81,7 @@ impl Cluster {
             controller,
             IndexedDbStorage::new(own),
             IndexedDbStorage::new(metadata),
-            move |reason| stops.borrow_mut().push(reason),
+            move |why| stops.borrow_mut().push(why.to_string()),
         );
         let host = host.await.expect("the databases can be opened");
         self.door.replace(Some(host));

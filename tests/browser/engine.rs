@@ -11,7 +11,7 @@ use tablog::client::producer::{ProducerConfig, ProducerRecord, RecordMetadata};
 use tablog::log::DIRECT_BYTES_MIN;
 use tablog::protocol::ErrorCode;
 use tablog::record::{Compression, Header, Record};
-use tablog::storage::indexed_db::IndexedDbStorage;
+use tablog::storage::indexed_db::{IndexedDbStorage, delete_database};
 use tablog::storage::{KeyRange, Storage, Store};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -217,6 +217,28 @@ async fn under_a_full_quota_sends_fail_and_all_else_goes_on() {
     assert_eq!(values(&read), ["before", "after"]);
     assert_eq!(cluster.stops(), [""; 0]);
     drop((reader, producer, admin));
+    cluster.delete().await;
+}
+
+#[wasm_bindgen_test]
+async fn a_deleted_database_stops_the_broker_and_is_not_created_anew() {
+    let cluster = Cluster::fresh("deleted").await;
+    let admin = cluster.admin();
+    admin.create_topic(TOPIC, 1, &[]).await;
+    let producer = cluster.producer(ProducerConfig {
+        delivery_timeout_ms: 1_000,
+        ..ProducerConfig::default()
+    });
+    let send = async || {
+        let records = vec![record("key", "value")];
+        producer.send(TOPIC, records, Compression::None).await
+    };
+    assert_eq!(base_offset(&send().await), Some(0));
+    let deleted = delete_database(&cluster.databases().0).await;
+    deleted.expect("the broker gives it up");
+    send().await.expect_err("there is nothing to store it in");
+    assert_eq!(cluster.stops(), ["the database was deleted"]);
+    drop((producer, admin));
     cluster.delete().await;
 }
 
