@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { Kafka, logLevel } from "tablog";
+import { setTimeout } from "node:timers/promises";
+import { AssignerProtocol, Kafka, logLevel } from "tablog";
 
 const TOPIC = "flights";
 const COUNT = 20_000;
@@ -104,6 +105,29 @@ test("20,000 flights go through a group and back", async (t) => {
 
   await t.test("a second group gets all of them again", async () => {
     assert.equal((await consume(kafka, "second", 1, COUNT + 1)).length, COUNT + 1);
+  });
+
+  await t.test("with seven members on six partitions one is idle", async () => {
+    const consumers = Array.from({ length: 7 }, () => kafka.consumer({ groupId: "seven" }));
+    await Promise.all(
+      consumers.map(async (consumer) => {
+        await consumer.subscribe({ topics: [TOPIC] });
+        await consumer.run({ eachMessage: () => Promise.resolve() });
+      }),
+    );
+    /** @type {number[]} */
+    let assigned = [];
+    do {
+      await setTimeout(10);
+      const { groups } = await admin.describeGroups(["seven"]);
+      const members = groups[0]?.state === "Stable" ? groups[0].members : [];
+      assigned = members.map(({ memberAssignment }) => {
+        const decoded = AssignerProtocol.MemberAssignment.decode(Buffer.from(memberAssignment));
+        return decoded?.assignment[TOPIC]?.length ?? 0;
+      });
+    } while (assigned.length < consumers.length);
+    assert.deepEqual(assigned.sort(), [0, 1, 1, 1, 1, 1, 1]);
+    await Promise.all(consumers.map((consumer) => consumer.disconnect()));
   });
 
   await t.test("records without a key spread evenly", async () => {
