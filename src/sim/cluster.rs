@@ -1,6 +1,7 @@
 //! The cluster: lives of the broker on one medium, clients, connections, and what goes wrong.
 
 use super::actor::{Actor, Context, Signal, Wish};
+use super::admins::AdminActor;
 use super::auditor::Auditor;
 use super::consumers::ConsumerActor;
 use super::network::{Arrival, Direction, Network, PipeId};
@@ -22,6 +23,8 @@ const BROKER_CONNECTION: ConnectionId = ConnectionId(0);
 const AUDITOR: usize = 0;
 /// Virtual time for which faults are injected, at most.
 const FAULTY_MS_MAX: u64 = 40_000;
+/// Faults of a run, at most: more lives would find the same again.
+const FAULTS_MAX: u64 = 60;
 /// Virtual time after the last fault within which everything must have become quiet.
 const QUIET_MS_MAX: u64 = 180_000;
 /// How long a request may be under way when nothing goes wrong.
@@ -86,6 +89,7 @@ pub struct Cluster {
     auditor_timer: u64,
     clients: BTreeMap<usize, Client>,
     quota_full: u64,
+    faults_left: u64,
     oracle: Oracle,
     counts: Counts,
     trace: Trace,
@@ -121,6 +125,9 @@ impl Cluster {
                 actors.push(Box::new(ConsumerActor::new(&mut random, number, group)));
             }
         }
+        if workload.admin_operations > 0 {
+            actors.push(Box::new(AdminActor::new(&mut random, 0, &workload)));
+        }
         let clients = actors.into_iter().map(|actor| Client {
             actor,
             life: 0,
@@ -145,6 +152,7 @@ impl Cluster {
             network: Network::default(),
             clients,
             quota_full: 0,
+            faults_left: random.between(5, FAULTS_MAX),
             counts: Counts::default(),
             trace,
             steps: 0,
@@ -168,6 +176,7 @@ impl Cluster {
         let end = self.scheduler.now().monotonic + FAULTY_MS_MAX;
         self.run_while(|cluster| {
             cluster.scheduler.now().monotonic < end
+                && cluster.faults_left > 0
                 && !cluster
                     .clients
                     .values()
@@ -626,6 +635,7 @@ impl Cluster {
         };
         self.line(|| format!("!!! {}", fault.name()));
         self.counts.fault(fault.name());
+        self.faults_left = self.faults_left.saturating_sub(1);
         match fault {
             Fault::BrokerCrash => {
                 self.end_life(self.newest);

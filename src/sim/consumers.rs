@@ -11,6 +11,7 @@ use crate::client::consumer::{
 };
 use crate::client::{ClientConfig, ClientEvent, CommandId, TopicPartition};
 use crate::now::Now;
+use crate::protocol::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How long a consumer that could not go on waits before it subscribes again.
@@ -186,7 +187,8 @@ impl ConsumerActor {
                 self.subscribed = false;
                 self.sessions.clear();
                 context.wishes.push(Wish::ActIn(RESUBSCRIBE_MS));
-                if self.healed {
+                // A request that its predecessor sent before it died may arrive as late as this.
+                if self.healed && error.code != ErrorCode::FencedInstanceId {
                     let what = format!("{} crashed when nothing went wrong: {error}", self.name);
                     context.oracle.broken(what);
                 }

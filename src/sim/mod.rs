@@ -4,6 +4,7 @@
 //! broken, if any. The same seed gives the same run.
 
 mod actor;
+mod admins;
 mod auditor;
 mod cluster;
 mod consumers;

@@ -22,6 +22,8 @@ pub struct Oracle {
     violation: Option<String>,
     topics: BTreeMap<String, TopicPlan>,
     deleted: BTreeSet<String>,
+    /// Partitions of topics that admins made; 0 for those that they deleted.
+    promised_topics: BTreeMap<String, usize>,
     sent: Vec<SentRecord>,
     partitions: BTreeMap<TopicPartition, PartitionHistory>,
     commits: BTreeMap<(String, TopicPartition), CommitHistory>,
@@ -111,6 +113,29 @@ impl Oracle {
     /// A promise was broken.
     pub fn broken(&mut self, what: String) {
         self.violation.get_or_insert(what);
+    }
+
+    /// Nobody knows whether a topic is there until the answer comes.
+    pub fn topic_uncertain(&mut self, topic: &str) {
+        self.promised_topics.remove(topic);
+    }
+
+    /// Somebody was told that a topic has so many partitions; 0: that it is gone.
+    pub fn topic_promised(&mut self, topic: &str, partitions: usize) {
+        self.promised_topics.insert(topic.to_owned(), partitions);
+    }
+
+    /// In the end: all topics, with their partitions.
+    pub fn last_topics(&mut self, all: &BTreeMap<&str, usize>) {
+        let wrong = self.promised_topics.iter().find(|(topic, promised)| {
+            let there = all.get(topic.as_str()).copied().unwrap_or_default();
+            there < **promised || (**promised == 0 && there > 0)
+        });
+        if let Some((topic, promised)) = wrong {
+            let there = all.get(topic.as_str());
+            let what = format!("{topic} was to have {promised} partitions, and has {there:?}");
+            self.broken(what);
+        }
     }
 
     /// Whether a topic is expected to exist.

@@ -28,6 +28,8 @@ pub struct Workload {
     pub think_ms_max: u64,
     /// Consumer groups.
     pub groups: Vec<GroupPlan>,
+    /// Admin operations.
+    pub admin_operations: usize,
     /// `offsets.topic.num.partitions`.
     pub offsets_partitions: i32,
     /// `group.initial.rebalance.delay.ms`.
@@ -182,6 +184,7 @@ impl Workload {
             padding_bytes_max,
             think_ms_max: random.pick(&[0, 5, 50, 400]),
             groups,
+            admin_operations: random.pick(&[0, 0, 5, 15]),
             offsets_partitions: random.between(1, 3) as i32,
             initial_rebalance_delay_ms: random.pick(&[0, 100, 1_000]),
         }
@@ -205,7 +208,9 @@ impl GroupPlan {
             members: random.between(1, 3) as usize,
             topics,
             assignors: vec![assignor],
-            is_static: random.chance(0.25),
+            // Static members that all come back between the two rebalances of a cooperative one are
+            // told what they had (KIP-345), and nobody asks for the second: Kafka has that too.
+            is_static: assignor != Assignor::CooperativeSticky && random.chance(0.25),
             auto_commit: random.pick(&[
                 AutoCommit::Off,
                 AutoCommit::AfterBatch {
