@@ -32,14 +32,9 @@ export class MessageBytes extends Uint8Array<ArrayBuffer> {
     return copy;
   }
 
-  /** Arrays that `map`, `slice` and the like make are plain. */
-  static get [Symbol.species](): Uint8ArrayConstructor {
-    return Uint8Array;
-  }
-
   /** The text that the bytes `start` to `end` encode. Like `Buffer`, does not fail on bad UTF-8. */
   override toString(encoding: BufferEncoding = "utf8", start = 0, end = this.length): string {
-    const bytes = start === 0 && end === this.length ? this : view(this, start, end);
+    const bytes = start === 0 && end === this.length ? this : this.subarray(start, end);
     switch (encoding) {
       case "utf8":
       case "utf-8":
@@ -65,6 +60,17 @@ export class MessageBytes extends Uint8Array<ArrayBuffer> {
     }
   }
 
+  /** A copy of the bytes `start` to `end`; a part speaks as the whole does. */
+  override slice(start?: number, end?: number): MessageBytes {
+    return MessageBytes.copyOf(this.subarray(start, end));
+  }
+
+  /** A view of the bytes `start` to `end`. */
+  override subarray(start?: number, end?: number): MessageBytes {
+    const { buffer, byteOffset, length } = super.subarray(start, end);
+    return new MessageBytes(buffer, byteOffset, length);
+  }
+
   /** Whether the other has the same bytes. */
   equals(other: Uint8Array): boolean {
     return this.length === other.length && this.every((byte, index) => byte === other[index]);
@@ -74,11 +80,6 @@ export class MessageBytes extends Uint8Array<ArrayBuffer> {
   toJSON(): { type: "Buffer"; data: number[] } {
     return { type: "Buffer", data: Array.from(this) };
   }
-}
-
-/** A view of the same memory. */
-function view(bytes: MessageBytes, start: number, end: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length).subarray(start, end);
 }
 
 /** One character per byte. */

@@ -89,6 +89,14 @@ test("bytes of a message speak as a Buffer does", () => {
   assert.equal(String(MessageBytes.copyOf([104, 105])), "hi");
 });
 
+test("a part of a message's bytes is text where a Buffer's is", () => {
+  const bytes = MessageBytes.copyOf(Buffer.from("abcdef"));
+  const buffer = Buffer.from("abcdef");
+  assert.equal(bytes.slice(1, 3).toString(), buffer.subarray(1, 3).toString());
+  assert.equal(bytes.subarray(-2).toString("hex"), buffer.subarray(-2).toString("hex"));
+  assert.equal(String(bytes.map((byte) => byte + 1)), String(buffer.map((byte) => byte + 1)));
+});
+
 test("an assignment is decoded from the bytes that KafkaJS encodes", () => {
   // KafkaJS 2.2.4: MemberAssignment.encode({ version: 1, assignment: { t: [0, 258] } })
   const encoded = Buffer.from(
