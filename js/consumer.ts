@@ -121,6 +121,10 @@ export class Consumer {
     if ((config.eachMessage ?? config.eachBatch) === undefined) {
       throw invalid("run needs eachMessage or eachBatch");
     }
+    const { partitionsConsumedConcurrently: concurrency = 1 } = config;
+    if (!Number.isInteger(concurrency) || concurrency < 1) {
+      throw invalid(`partitionsConsumedConcurrently must be at least 1, not ${concurrency}`);
+    }
     this.#wanted = true;
     await this.#start(config);
   }

@@ -40,6 +40,10 @@ export function clusterOptions(config: KafkaConfig): ClusterOptions {
   if (!["indexeddb", "memory"].includes(storage)) {
     throw invalid(`storage must be "indexeddb" or "memory", not "${storage}"`);
   }
+  for (const [name, value] of Object.entries<unknown>(brokerConfig)) {
+    if (typeof value === "string") continue;
+    throw invalid(`brokerConfig "${name}" must be a string: "${String(value)}"`);
+  }
   const worker = config.worker ?? (storage === "indexeddb" || typeof Worker !== "undefined");
   if (storage === "indexeddb" && !worker) {
     throw unsupported('worker: false needs storage: "memory"');
@@ -68,6 +72,11 @@ function unsupported(message: string): TablogError {
 export function retryOptions(...given: (RetryOptions | undefined)[]): Retry {
   const merged: RetryOptions = { ...RETRY };
   for (const options of given) Object.assign(merged, present(options ?? {}));
+  for (const name of Object.keys(RETRY) as (keyof typeof RETRY)[]) {
+    const value: unknown = merged[name];
+    if (typeof value === "number" && 0 <= value) continue;
+    throw invalid(`retry.${name} must be a number that is not negative, not ${String(value)}`);
+  }
   const { initialRetryTime, maxRetryTime, factor, multiplier, retries } = merged as Retry;
   return {
     initialRetryTime: Math.round(initialRetryTime),

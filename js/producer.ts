@@ -29,6 +29,7 @@ import type {
 
 const TIMEOUT_MS = 30_000;
 const ACKS_ALL = -1;
+const ACKS_LEADER = 1;
 const ACKS_NONE = 0;
 
 /** A partition's share of an answer; see `src/bindings/producer_client.rs`. */
@@ -175,6 +176,9 @@ export class Producer {
   #check(acks: number, topicMessages: readonly TopicMessages[]): void {
     if (topicMessages.some(({ topic }) => typeof topic !== "string" || topic === "")) {
       throw invalid("Invalid topic");
+    }
+    if (![ACKS_ALL, ACKS_NONE, ACKS_LEADER].includes(acks)) {
+      throw invalid(`acks must be 0, 1 or -1, not ${acks}`);
     }
     if (this.#config.idempotent === true && acks !== ACKS_ALL) {
       throw invalid("An idempotent producer needs acks: -1; without it there is no idempotence");

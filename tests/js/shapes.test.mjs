@@ -190,6 +190,32 @@ test("arguments are checked before anything is sent", async () => {
   await assert.rejects(producer.send({ topic: "t", messages: [] }), /disconnected/);
 });
 
+test("an option that makes no sense is named", async () => {
+  const kafka = new Kafka({ storage: "memory", logLevel: logLevel.NOTHING });
+  const consumer = kafka.consumer({ groupId: "g" });
+  const eachMessage = () => Promise.resolve();
+  /** @type {[() => unknown, RegExp][]} */
+  const calls = [
+    [
+      () => new Kafka({ brokerConfig: { "num.partitions": /** @type {never} */ (3) } }),
+      /brokerConfig "num\.partitions"/,
+    ],
+    [() => kafka.producer({ retry: { retries: -1 } }), /retry\.retries/],
+    [
+      () => kafka.producer().send({ topic: "t", messages: [], acks: /** @type {never} */ ("all") }),
+      /acks/,
+    ],
+    // No worker would ever ask for a message.
+    [
+      () => consumer.run({ eachMessage, partitionsConsumedConcurrently: 0 }),
+      /partitionsConsumedConcurrently/,
+    ],
+  ];
+  for (const [call, message] of calls) {
+    await assert.rejects(async () => await call(), { type: "INVALID_REQUEST", message });
+  }
+});
+
 test("errors of KafkaJS carry what an application reads", () => {
   const error = new KafkaJSProtocolError("gone", {
     type: "UNKNOWN_TOPIC_OR_PARTITION",
