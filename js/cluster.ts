@@ -35,6 +35,8 @@ export interface BrokerOptions {
   storage: "indexeddb" | "memory";
   nodeId: number;
   config: Record<string, string>;
+  /** Whether every client of the broker's last owner is gone, so that its members are. */
+  clientsGone: boolean;
 }
 
 /** How the broker of a cluster is. */
@@ -61,6 +63,7 @@ export class Cluster {
   #status: ClusterStatus = "starting";
   #users = 0;
   #restarts = 0;
+  #brokersStarted = 0;
   /** By `performance.now()`. */
   #runningSinceMs = Infinity;
   /** Held for as long as this page has the cluster; null where nobody is watched by locks. */
@@ -194,7 +197,16 @@ export class Cluster {
 
   #startBroker(module: WebAssembly.Module): void {
     const { cluster, storage, brokerConfig: config } = this.options;
-    const options: BrokerOptions = { cluster, storage, nodeId: NODE_ID, config };
+    const options: BrokerOptions = {
+      cluster,
+      storage,
+      nodeId: NODE_ID,
+      config,
+      // The first broker of this page follows one of a page that is gone, with its clients. A
+      // replaced one has the clients of the one before.
+      clientsGone: this.#brokersStarted === 0,
+    };
+    this.#brokersStarted += 1;
     const pageLock = this.#pageLock;
     const lock = `tablog:${cluster}:host:${crypto.randomUUID()}`;
     const liveness = pageLock === null ? null : { lock, pageLock };

@@ -64,8 +64,9 @@ export class BrokerHost {
         });
       }
       if (this.#closed) return;
-      const { cluster, storage, config } = options;
-      this.#node = await BrokerNode.open({ cluster, storage, config }, (error: ErrorObject) => {
+      const { cluster, storage, config, clientsGone } = options;
+      const opened = { cluster, storage, config, clientsGone };
+      this.#node = await BrokerNode.open(opened, (error: ErrorObject) => {
         this.#release?.();
         this.#tell({ type: "stopped", error });
       });

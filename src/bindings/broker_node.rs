@@ -32,6 +32,9 @@ struct Options {
     /// By Kafka's names.
     #[serde(default)]
     config: BTreeMap<String, String>,
+    /// Whether every client that the broker had is gone, so that its members are.
+    #[serde(default)]
+    clients_gone: bool,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +54,7 @@ impl BrokerNode {
             cluster,
             storage,
             config: mut values,
+            clients_gone,
         } = from_js(options)?;
         values
             .entry("node.id".to_owned())
@@ -85,6 +89,9 @@ impl BrokerNode {
             }
         };
         let host = host.map_err(|error: HostError| error::object(&ErrorObject::from(&error)))?;
+        if clients_gone {
+            host.dismiss_departed_members().await;
+        }
         Ok(BrokerNode { host })
     }
 

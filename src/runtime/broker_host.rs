@@ -9,7 +9,10 @@ use super::timer::Timer;
 use crate::broker::Broker;
 use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
 use crate::metadata::{Controller, ControllerConfig};
+use crate::protocol::{Request, RequestHeader, Response, decode_response, encode_request};
 use crate::storage::{Storage, StorageError, StorageReply};
+use bytes::Bytes;
+use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -17,6 +20,8 @@ use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use web_sys::MessagePort;
 
+/// The connection under which the host itself asks its broker.
+const OWN_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
 /// The connection under which the controller knows this thread's broker.
 const BROKER_CONNECTION: ConnectionId = ConnectionId(0);
 
@@ -58,6 +63,8 @@ struct Inner {
     draining: Cell<bool>,
     ports: RefCell<BTreeMap<ConnectionId, Port>>,
     next_connection: Cell<u64>,
+    /// Who waits for an answer on [`OWN_CONNECTION`], oldest first.
+    asking: RefCell<VecDeque<oneshot::Sender<Bytes>>>,
     stopped: Cell<bool>,
     /// A storage was deleted: what a successor would find is not what was acknowledged.
     storage_deleted: Cell<bool>,
@@ -98,6 +105,7 @@ impl BrokerHost {
             draining: Cell::new(false),
             ports: RefCell::default(),
             next_connection: Cell::new(BROKER_CONNECTION.0),
+            asking: RefCell::default(),
             stopped: Cell::new(false),
             storage_deleted: Cell::new(false),
             on_stop: Box::new(on_stop),
@@ -139,6 +147,28 @@ impl BrokerHost {
             }
         });
         inner.ports.borrow_mut().insert(connection, port);
+    }
+
+    /// Asks the broker as a client would, through its door; `None` if it stops before it answers.
+    pub(super) async fn ask(&self, version: i16, request: Request) -> Option<Response> {
+        let api_key = request.api_key();
+        let header = RequestHeader {
+            request_api_key: api_key.code(),
+            request_api_version: version,
+            client_id: Some("tablog".to_owned()),
+            ..Default::default()
+        };
+        let frame = encode_request(&header, &request).ok()?;
+        if self.inner.stopped.get() {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.inner.asking.borrow_mut().push_back(sender);
+        let connection = OWN_CONNECTION;
+        self.inner
+            .push(Node::Broker, Event::Request { connection, frame });
+        let frame = receiver.await.ok()?;
+        Some(decode_response(api_key, version, frame).ok()?.1)
     }
 
     /// Where frames that pass can be watched.
@@ -210,6 +240,19 @@ impl Inner {
 
     fn perform(self: &Rc<Self>, node: Node, effect: Effect) {
         match (node, effect) {
+            (
+                Node::Broker,
+                Effect::Respond {
+                    connection: OWN_CONNECTION,
+                    frame,
+                },
+            ) => {
+                let asking = self.asking.borrow_mut().pop_front();
+                if let Some(sender) = asking {
+                    // Who asked may have gone; nobody else wants the answer.
+                    let _ = sender.send(frame);
+                }
+            }
             (Node::Broker, Effect::Respond { connection, frame }) => {
                 self.tap.show(connection, Direction::Response, &frame);
                 let ports = self.ports.borrow();
@@ -279,6 +322,7 @@ impl Inner {
     fn stop(&self) {
         self.stopped.set(true);
         self.ports.borrow_mut().clear();
+        self.asking.borrow_mut().clear();
         for side in [&self.broker_side, &self.controller_side] {
             side.timer.borrow_mut().take();
             if let Some(storage) = side.storage.borrow_mut().take() {

@@ -5,6 +5,7 @@ mod broker_host;
 mod client_host;
 mod clock;
 mod commits;
+mod departed;
 mod entropy;
 mod port;
 mod tap;

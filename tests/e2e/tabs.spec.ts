@@ -67,3 +67,32 @@ test("what was acknowledged is there after a reload at once", async ({ page }) =
   );
   expect(values).toEqual(expected);
 });
+
+test("after a reload a group goes on at once, without the members of the page before", async ({
+  page,
+}) => {
+  const join = (): Promise<{ waitedMs: number; members: number }> =>
+    page.evaluate(async () => {
+      const kafka = app.open("departed");
+      const admin = kafka.admin();
+      await admin.connect();
+      await admin.createTopics({ topics: [{ topic: "events", numPartitions: 3 }] });
+      const consumer = kafka.consumer({ groupId: "workers" });
+      await consumer.connect();
+      await consumer.subscribe({ topics: ["events"] });
+      const from = performance.now();
+      await consumer.run({ eachMessage: () => Promise.resolve() });
+      await consumer.ready();
+      const waitedMs = performance.now() - from;
+      const { groups } = await admin.describeGroups(["workers"]);
+      return { waitedMs, members: groups[0]?.members.length ?? 0 };
+    });
+  await openPackage(page);
+  expect((await join()).members).toBe(1);
+  await page.reload();
+  await expect(page.locator("body")).toHaveText("ready");
+  const again = await join();
+  expect(again.members).toBe(1);
+  // A dead member would hold the group up for its session timeout of 30 s.
+  expect(again.waitedMs).toBeLessThan(10_000);
+});
