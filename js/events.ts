@@ -92,6 +92,28 @@ export type ConsumerPayloads = NetworkPayloads<"consumer"> & {
   };
 };
 
+// KafkaJS's names of events, for listeners that are declared apart. The network's are the same for
+// every kind of client.
+type EventOf<Type extends keyof ConsumerPayloads> = InstrumentationEvent<ConsumerPayloads[Type]>;
+
+export type ConnectEvent = EventOf<"consumer.connect">;
+export type DisconnectEvent = EventOf<"consumer.disconnect">;
+export type RequestEvent = EventOf<"consumer.network.request">;
+export type RequestTimeoutEvent = EventOf<"consumer.network.request_timeout">;
+export type RequestQueueSizeEvent = EventOf<"consumer.network.request_queue_size">;
+export type ConsumerHeartbeatEvent = EventOf<"consumer.heartbeat">;
+export type ConsumerCommitOffsetsEvent = EventOf<"consumer.commit_offsets">;
+export type ConsumerGroupJoinEvent = EventOf<"consumer.group_join">;
+export type ConsumerFetchStartEvent = EventOf<"consumer.fetch_start">;
+export type ConsumerFetchEvent = EventOf<"consumer.fetch">;
+export type ConsumerStartBatchProcessEvent = EventOf<"consumer.start_batch_process">;
+export type ConsumerEndBatchProcessEvent = EventOf<"consumer.end_batch_process">;
+export type ConsumerCrashEvent = EventOf<"consumer.crash">;
+export type ConsumerRebalancingEvent = EventOf<"consumer.rebalancing">;
+// KafkaJS's spelling.
+export type ConsumerReceivedUnsubcribedTopicsEvent =
+  EventOf<"consumer.received_unsubscribed_topics">;
+
 export type ProducerEvents = ReturnType<typeof networkEvents<"producer">>;
 export type AdminEvents = ReturnType<typeof networkEvents<"admin">>;
 export type ConsumerEvents = typeof CONSUMER_EVENTS;

@@ -13,10 +13,25 @@ export { Consumer } from "./consumer.js";
 export * from "./errors.js";
 export type {
   AdminEvents,
+  ConnectEvent,
+  ConsumerCommitOffsetsEvent,
+  ConsumerCrashEvent,
+  ConsumerEndBatchProcessEvent,
   ConsumerEvents,
+  ConsumerFetchEvent,
+  ConsumerFetchStartEvent,
+  ConsumerGroupJoinEvent,
+  ConsumerHeartbeatEvent,
+  ConsumerRebalancingEvent,
+  ConsumerReceivedUnsubcribedTopicsEvent,
+  ConsumerStartBatchProcessEvent,
+  DisconnectEvent,
   InstrumentationEvent,
   ProducerEvents,
   RemoveInstrumentationEventListener,
+  RequestEvent,
+  RequestQueueSizeEvent,
+  RequestTimeoutEvent,
 } from "./events.js";
 export type { TraceEvent } from "./host/messages.js";
 export { Kafka } from "./kafka.js";

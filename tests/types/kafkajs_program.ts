@@ -6,8 +6,11 @@ import {
   CompressionTypes,
   ConfigResourceTypes,
   ConfigSource,
+  type ConnectEvent,
   type Consumer,
   type ConsumerConfig,
+  type ConsumerCrashEvent,
+  type ConsumerGroupJoinEvent,
   type ConsumerRunConfig,
   type EachBatchHandler,
   type EachBatchPayload,
@@ -111,6 +114,22 @@ export function custom(): Producer {
     }) => (topic.length + String(message.key).length) % partitionMetadata.length;
   };
   return kafka.producer({ createPartitioner: byUser });
+}
+
+const whenConnected = ({ timestamp }: ConnectEvent): void => {
+  console.log(timestamp);
+};
+const whenJoined = ({ payload: { memberAssignment } }: ConsumerGroupJoinEvent): void => {
+  console.log(Object.keys(memberAssignment));
+};
+const whenCrashed = ({ payload: { error, restart } }: ConsumerCrashEvent): void => {
+  if (!restart) console.error(error.message);
+};
+
+export function listens(consumer: Consumer, producer: Producer): void {
+  consumer.on("consumer.group_join", whenJoined);
+  consumer.on(consumer.events.CRASH, whenCrashed);
+  producer.on("producer.connect", whenConnected);
 }
 
 const eachMessage: EachMessageHandler = async ({
