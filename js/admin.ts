@@ -68,7 +68,13 @@ export class Admin {
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
   async connect({ signal }: Abortable = {}): Promise<void> {
     if (this.#connection !== undefined) return;
-    this.#connecting ??= connect(this.#shared, "admin", this.#options, signal);
+    this.#connecting ??= connect(
+      this.#shared,
+      "admin",
+      this.#options,
+      signal,
+      this.#instrumentation,
+    );
     try {
       this.#connection = await this.#connecting;
     } finally {

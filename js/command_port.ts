@@ -2,6 +2,7 @@
 import type { Cluster } from "./cluster.js";
 import { asError } from "./error_object.js";
 import type { KafkaJSError } from "./errors.js";
+import type { NetworkInstrumentation } from "./events.js";
 import type { ClientKind } from "./host/messages.js";
 
 /** A command, without the `id` that names its answer. */
@@ -31,6 +32,7 @@ export class CommandPort {
   readonly #port: MessagePort;
   readonly #onEvent: (event: ClientEvent) => void;
   readonly #ended: () => void;
+  readonly #unobserve: (() => void) | undefined;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #failure: KafkaJSError | undefined;
@@ -39,9 +41,14 @@ export class CommandPort {
     cluster: Cluster,
     kind: ClientKind,
     options: object,
+    instrumentation?: NetworkInstrumentation,
     onEvent: (event: ClientEvent) => void = () => undefined,
   ) {
-    this.#onEvent = onEvent;
+    this.#onEvent = (event) => {
+      if (event.name.startsWith("network.")) {
+        instrumentation?.emitNetwork(event.name, event.payload);
+      } else onEvent(event);
+    };
     const { port, ended } = cluster.client(kind, options, (error) => {
       this.#fail(error);
     });
@@ -50,6 +57,9 @@ export class CommandPort {
     port.onmessage = (event: MessageEvent<Output>) => {
       this.#said(event.data);
     };
+    this.#unobserve = instrumentation?.observe((on) => {
+      this.tell({ type: "observe", on });
+    });
   }
 
   /** Sends a command and gives its answer. Abandoned, not undone, when the signal aborts. */
@@ -87,6 +97,7 @@ export class CommandPort {
 
   /** Ends the state machine; what waits fails. */
   close(): void {
+    this.#unobserve?.();
     this.#fail(
       asError({ type: "CLOSED", code: -1, kind: "closed", message: "the client is closed" }),
     );

@@ -1,6 +1,7 @@
 // What connect() and disconnect() of every client do with the cluster.
 import type { Cluster } from "./cluster.js";
-import { abortable, type ClientEvent, CommandPort } from "./command_port.js";
+import { abortable, CommandPort } from "./command_port.js";
+import type { NetworkInstrumentation } from "./events.js";
 import type { ClientKind } from "./host/messages.js";
 import type { Shared } from "./kafka.js";
 
@@ -16,14 +17,14 @@ export async function connect(
   kind: ClientKind,
   options: object,
   signal: AbortSignal | undefined,
-  onEvent?: (event: ClientEvent) => void,
+  instrumentation?: NetworkInstrumentation,
 ): Promise<Connection> {
   signal?.throwIfAborted();
   const cluster = shared.lease.acquire();
   let port: CommandPort | undefined;
   try {
     await abortable(cluster.running(), signal);
-    port = new CommandPort(cluster, kind, options, onEvent);
+    port = new CommandPort(cluster, kind, options, instrumentation);
     await port.request({ type: "connect" }, { signal });
     return { cluster, port };
   } catch (error) {

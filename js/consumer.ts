@@ -230,7 +230,7 @@ export class Consumer {
       ...this.#config,
       allowAutoTopicCreation: false,
     });
-    this.#connecting ??= connect(this.#shared, "admin", options, signal);
+    this.#connecting ??= connect(this.#shared, "admin", options, signal, this.#instrumentation);
     try {
       this.#connection = await this.#connecting;
     } finally {

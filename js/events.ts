@@ -17,7 +17,7 @@ export interface InstrumentationEvent<Payload> {
 // eslint-disable-next-line @typescript-eslint/no-unused-vars
 export type RemoveInstrumentationEventListener<_Type = unknown> = () => void;
 
-/** A request that a client has sent. Listed for KafkaJS's sake: see `Kafka.onTrace`. */
+/** A request that a client has sent, and its answer. */
 export interface RequestPayload {
   apiKey: number;
   apiName: string;
@@ -147,12 +147,22 @@ function networkEvents<Kind extends string>(kind: Kind) {
 
 let nextEventId = 0;
 
+/** What a client's way to its state machine needs of the client's listeners. */
+export interface NetworkInstrumentation {
+  /** Tells the observer whether anybody listens to the network, now and whenever that changes. */
+  observe(observer: (on: boolean) => void): () => void;
+  /** Tells an event of the network, such as `network.request`. */
+  emitNetwork(name: string, payload: unknown): void;
+}
+
 /** The listeners of one client. */
-export class Instrumentation<Payloads extends object> {
+export class Instrumentation<Payloads extends object> implements NetworkInstrumentation {
   readonly #kind: string;
   readonly #names: Record<string, string>;
   readonly #logger: Logger;
   readonly #listeners = new Map<string, Set<(event: InstrumentationEvent<never>) => unknown>>();
+
+  readonly #observers = new Set<(on: boolean) => void>();
 
   constructor(kind: string, names: Record<string, string>, logger: Logger) {
     this.#kind = kind;
@@ -174,9 +184,32 @@ export class Instrumentation<Payloads extends object> {
     // A function of its own, so that the same listener can be added twice.
     const own = (event: InstrumentationEvent<Payloads[Type]>): unknown => listener(event);
     listeners.add(own);
+    this.#tellObservers();
     return () => {
       listeners.delete(own);
+      this.#tellObservers();
     };
+  }
+
+  observe(observer: (on: boolean) => void): () => void {
+    this.#observers.add(observer);
+    observer(this.#hasNetworkListeners());
+    return () => {
+      this.#observers.delete(observer);
+    };
+  }
+
+  emitNetwork(name: string, payload: unknown): void {
+    this.emit(`${this.#kind}.${name}` as keyof Payloads & string, payload as never);
+  }
+
+  #tellObservers(): void {
+    for (const observer of this.#observers) observer(this.#hasNetworkListeners());
+  }
+
+  #hasNetworkListeners(): boolean {
+    const prefix = `${this.#kind}.network.`;
+    return [...this.#listeners].some(([type, own]) => type.startsWith(prefix) && own.size > 0);
   }
 
   /** Tells the listeners. What they throw is logged: it is not the client's. */

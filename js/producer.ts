@@ -66,7 +66,13 @@ export class Producer {
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
   async connect({ signal }: Abortable = {}): Promise<void> {
     if (this.#connection !== undefined) return;
-    this.#connecting ??= connect(this.#shared, "producer", this.#options, signal);
+    this.#connecting ??= connect(
+      this.#shared,
+      "producer",
+      this.#options,
+      signal,
+      this.#instrumentation,
+    );
     try {
       this.#connection = await this.#connecting;
     } finally {

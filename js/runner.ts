@@ -92,7 +92,8 @@ export class Runner {
   async start(cluster: Cluster): Promise<void> {
     if (this.#isStopped()) return;
     try {
-      const port = new CommandPort(cluster, "consumer", this.#options.options, (event) => {
+      const { options, instrumentation } = this.#options;
+      const port = new CommandPort(cluster, "consumer", options, instrumentation, (event) => {
         this.#happened(event);
       });
       this.#port = port;

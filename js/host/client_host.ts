@@ -1,9 +1,27 @@
 // Hosts clients' state machines: in a dedicated worker, or in the page's own thread.
 import { AdminClient, ConsumerClient, initSync, ProducerClient } from "../bindings.js";
 import type { ClientKind, Dial, ToClientHost } from "./messages.js";
+import { watchRequests } from "./request_watch.js";
 
 const CLASSES = { producer: ProducerClient, consumer: ConsumerClient, admin: AdminClient };
 type Client = InstanceType<(typeof CLASSES)[ClientKind]>;
+
+/** A command of the state machine, or the host's own: whether anybody listens to the network. */
+interface ToClient {
+  type: string;
+  id?: number;
+  on?: boolean;
+}
+
+interface ClientOptions {
+  clientId?: string;
+  requestTimeout?: number;
+}
+
+/** The options that all kinds of clients share; an admin has no others. */
+function clientOptions(options: object): ClientOptions {
+  return "client" in options ? (options.client as ClientOptions) : options;
+}
 
 /** Answers the page's messages; each client then has a port of its own. */
 export class ClientHost {
@@ -26,8 +44,24 @@ export class ClientHost {
   }
 
   #create(kind: ClientKind, options: object, port: MessagePort): void {
+    let observed = false;
+    const { clientId, requestTimeout } = clientOptions(options);
     const edge = {
-      connect: () => this.#dial(),
+      connect: (host: string, brokerPort: number) => {
+        const connection = this.#dial();
+        if (connection !== null) {
+          watchRequests(connection, {
+            broker: `${host}:${brokerPort}`,
+            clientId: clientId ?? "tablog",
+            requestTimeout,
+            isObserved: () => observed,
+            tell: (name, payload) => {
+              port.postMessage({ type: "event", name, payload });
+            },
+          });
+        }
+        return connection;
+      },
       output: (output: object, transfer: ArrayBuffer[]) => {
         port.postMessage(output, transfer);
       },
@@ -40,11 +74,15 @@ export class ClientHost {
       return;
     }
     this.#clients.add(client);
-    port.onmessage = (event: MessageEvent<{ id?: number } | null>) => {
+    port.onmessage = (event: MessageEvent<ToClient | null>) => {
       if (event.data === null) {
         this.#clients.delete(client);
         port.close();
         client.free();
+        return;
+      }
+      if (event.data.type === "observe") {
+        observed = event.data.on ?? false;
         return;
       }
       try {

@@ -706,3 +706,29 @@ test("a process ends when its clients have disconnected", async () => {
   );
   assert.equal(stdout, "done\n");
 });
+
+test("requests are told to who listens to the network", async (t) => {
+  const kafka = memory(t);
+  const producer = kafka.producer();
+  /** @type {import("tablog").RequestEvent["payload"][]} */
+  const requests = [];
+  /** @type {number[]} */
+  const queueSizes = [];
+  const stop = producer.on(producer.events.REQUEST, ({ payload }) => requests.push(payload));
+  producer.on(producer.events.REQUEST_QUEUE_SIZE, ({ payload }) => {
+    queueSizes.push(payload.queueSize);
+  });
+  await producer.connect();
+  await producer.send({ topic: "events", messages: [{ value: "a" }] });
+  await producer.flush();
+  const produce = requests.find(({ apiName }) => apiName === "Produce");
+  assert.equal(produce?.apiKey, 0);
+  assert.equal(produce.clientId, "tablog");
+  assert.match(produce.broker, /:9092$/);
+  assert.ok(produce.duration >= 0 && produce.size > 0);
+  assert.ok(queueSizes.includes(1) && queueSizes.includes(0));
+  stop();
+  const told = requests.length;
+  await producer.send({ topic: "events", messages: [{ value: "b" }] });
+  assert.equal(requests.length, told);
+});
