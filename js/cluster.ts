@@ -37,6 +37,8 @@ export interface BrokerOptions {
   config: Record<string, string>;
   /** Whether every client of the broker's last owner is gone, so that its members are. */
   clientsGone: boolean;
+  /** Whether the databases are known to have been there: a successor creates none anew. */
+  existing: boolean;
 }
 
 /** How the broker of a cluster is. */
@@ -64,6 +66,7 @@ export class Cluster {
   #users = 0;
   #restarts = 0;
   #brokersStarted = 0;
+  #hasRun = false;
   /** By `performance.now()`. */
   #runningSinceMs = Infinity;
   /** Held for as long as this page has the cluster; null where nobody is watched by locks. */
@@ -205,6 +208,7 @@ export class Cluster {
       // The first broker of this page follows one of a page that is gone, with its clients. A
       // replaced one has the clients of the one before.
       clientsGone: this.#brokersStarted === 0,
+      existing: this.#hasRun,
     };
     this.#brokersStarted += 1;
     const pageLock = this.#pageLock;
@@ -233,6 +237,7 @@ export class Cluster {
         this.#setStatus("waiting");
         break;
       case "running":
+        this.#hasRun = true;
         this.#wire();
         if (this.#traceListeners.size > 0) broker.post({ type: "tap", on: true });
         this.#runningSinceMs = performance.now();

@@ -64,8 +64,8 @@ export class BrokerHost {
         });
       }
       if (this.#closed) return;
-      const { cluster, storage, config, clientsGone } = options;
-      const opened = { cluster, storage, config, clientsGone };
+      const { cluster, storage, config, clientsGone, existing } = options;
+      const opened = { cluster, storage, config, clientsGone, existing };
       this.#node = await BrokerNode.open(opened, (error: ErrorObject) => {
         this.#release?.();
         this.#tell({ type: "stopped", error });

@@ -35,6 +35,9 @@ struct Options {
     /// Whether every client that the broker had is gone, so that its members are.
     #[serde(default)]
     clients_gone: bool,
+    /// Whether the cluster's databases are known to have been there: they are not created anew.
+    #[serde(default)]
+    existing: bool,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +58,7 @@ impl BrokerNode {
             storage,
             config: mut values,
             clients_gone,
+            existing,
         } = from_js(options)?;
         values
             .entry("node.id".to_owned())
@@ -83,8 +87,12 @@ impl BrokerNode {
                 BrokerHost::open(broker, controller, own, metadata, on_stop).await
             }
             StorageKind::IndexedDb => {
-                let own = IndexedDbStorage::new(format!("tablog:{cluster}:broker:{node_id}"));
-                let metadata = IndexedDbStorage::new(format!("tablog:{cluster}:controller"));
+                let database = match existing {
+                    true => IndexedDbStorage::existing,
+                    false => IndexedDbStorage::new,
+                };
+                let own = database(format!("tablog:{cluster}:broker:{node_id}"));
+                let metadata = database(format!("tablog:{cluster}:controller"));
                 BrokerHost::open(broker, controller, own, metadata, on_stop).await
             }
         };

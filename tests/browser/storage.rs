@@ -326,6 +326,16 @@ async fn a_database_that_was_deleted_meanwhile_is_not_created_anew() {
 }
 
 #[wasm_bindgen_test]
+async fn a_database_that_must_be_there_is_not_created() {
+    let name = fresh("existing").await;
+    let storage = IndexedDbStorage::existing(&name);
+    assert_eq!(storage.open().await, Err(StorageError::Deleted));
+    assert!(IndexedDbStorage::new(&name).open().await.is_ok());
+    assert!(IndexedDbStorage::existing(&name).open().await.is_ok());
+    gone(&name).await;
+}
+
+#[wasm_bindgen_test]
 async fn an_upgrade_elsewhere_closes_the_storage_at_once() {
     let (name, storage, fence) = opened("upgraded").await;
     let upgrade = format!(

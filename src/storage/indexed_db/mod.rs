@@ -39,6 +39,7 @@ pub struct IndexedDbStorage {
 
 struct Inner {
     name: String,
+    may_create: bool,
     state: RefCell<State>,
     /// Held while the database is opened anew, so that two calls do not do that side by side.
     connecting: Mutex<()>,
@@ -57,9 +58,20 @@ enum State {
 impl IndexedDbStorage {
     /// The database with this name, which [`Storage::open`] creates if there is none.
     pub fn new(name: impl Into<String>) -> IndexedDbStorage {
+        IndexedDbStorage::with(name.into(), true)
+    }
+
+    /// The database with this name, which is known to have been there: [`Storage::open`] answers
+    /// [`StorageError::Deleted`] if there is none.
+    pub fn existing(name: impl Into<String>) -> IndexedDbStorage {
+        IndexedDbStorage::with(name.into(), false)
+    }
+
+    fn with(name: String, may_create: bool) -> IndexedDbStorage {
         IndexedDbStorage {
             inner: Rc::new(Inner {
-                name: name.into(),
+                name,
+                may_create,
                 state: RefCell::new(State::Unopened),
                 connecting: Mutex::new(()),
                 fence: Cell::default(),
@@ -117,7 +129,7 @@ impl IndexedDbStorage {
         if let Some(connection) = self.connected()? {
             return Ok(connection);
         }
-        let create = matches!(*self.inner.state.borrow(), State::Unopened);
+        let create = self.inner.may_create && matches!(*self.inner.state.borrow(), State::Unopened);
         let opened = async {
             let connection = Connection::open(&self.inner.name, create).await?;
             if !create {
