@@ -42,6 +42,8 @@ pub enum Wish {
     WakeAt(Instant),
     /// Let it act in so many ms.
     ActIn(u64),
+    /// It has closed; another takes its place.
+    Retire,
 }
 
 /// What an actor may use while it handles a signal.
@@ -77,7 +79,7 @@ pub trait Actor {
         None
     }
 
-    /// Another that takes its place when it dies without a word.
+    /// Another that takes its place when it closes, or dies without a word.
     fn successor(&mut self, random: &mut Random, context: &mut Oracle) -> Option<Box<dyn Actor>>;
 }
 

@@ -105,7 +105,9 @@ impl Auditor {
     }
 
     /// Everything is quiet: read all logs from their starts to their ends.
-    pub fn begin_last_audit(&mut self) {
+    pub fn begin_last_audit(&mut self, oracle: &Oracle) {
+        self.positions
+            .retain(|partition, _| !oracle.is_deleted(&partition.topic));
         let through = self.positions.keys().map(|it| (it.clone(), false));
         self.last = Some(LastAudit {
             through: through.collect(),
@@ -174,6 +176,8 @@ impl Auditor {
             asked.version = 5;
             return create_topics(&self.to_create);
         }
+        self.lost
+            .retain(|partition| !context.oracle.is_deleted(&partition.topic));
         if !self.lost.is_empty() {
             asked.version = 5;
             return list_offsets(&self.lost);

@@ -10,7 +10,7 @@ use super::oracle::Oracle;
 use super::producers::ProducerActor;
 use super::report::{Counts, Report, Trace};
 use super::scheduler::{Random, Scheduler};
-use super::workload::{Fault, Faults, Workload};
+use super::workload::{Fault, Faults, Plan, Workload};
 use crate::machine::{ConnectionId, Effect, Event, Peer};
 use crate::protocol::decode_request;
 use crate::storage::StorageReply;
@@ -23,8 +23,6 @@ const BROKER_CONNECTION: ConnectionId = ConnectionId(0);
 const AUDITOR: usize = 0;
 /// Virtual time for which faults are injected, at most.
 const FAULTY_MS_MAX: u64 = 40_000;
-/// Faults of a run, at most: more lives would find the same again.
-const FAULTS_MAX: u64 = 60;
 /// Virtual time after the last fault within which everything must have become quiet.
 const QUIET_MS_MAX: u64 = 180_000;
 /// How long a request may be under way when nothing goes wrong.
@@ -96,9 +94,15 @@ pub struct Cluster {
     steps: u64,
 }
 
-/// Runs one seed.
+/// Plays what a seed plans.
 pub fn run(seed: u64, trace: bool) -> Report {
-    let mut cluster = Cluster::new(seed, trace);
+    let mut random = Random::new(seed);
+    let plan = Plan::draw(&mut random);
+    play(plan, seed, random, trace)
+}
+
+fn play(plan: Plan, seed: u64, random: Random, trace: bool) -> Report {
+    let mut cluster = Cluster::new(plan, random, trace);
     cluster.run();
     let lines = cluster.trace.lines.take();
     Report {
@@ -112,17 +116,29 @@ pub fn run(seed: u64, trace: bool) -> Report {
 }
 
 impl Cluster {
-    fn new(seed: u64, trace: bool) -> Cluster {
-        let mut random = Random::new(seed);
-        let workload = Workload::draw(&mut random);
-        let faults = Faults::draw(&mut random);
+    fn new(plan: Plan, mut random: Random, trace: bool) -> Cluster {
+        let mut trace = Trace {
+            lines: trace.then(Vec::new),
+            now_ms: 0,
+        };
+        trace.line(|| format!("{plan:#?}"));
+        let Plan {
+            workload,
+            faults,
+            faults_max,
+        } = plan;
         let mut actors: Vec<Box<dyn Actor>> = Vec::new();
         for number in 0..workload.producers {
             actors.push(Box::new(ProducerActor::new(&mut random, number, &workload)));
         }
         for group in &workload.groups {
             for number in 0..group.members {
-                actors.push(Box::new(ConsumerActor::new(&mut random, number, group)));
+                actors.push(Box::new(ConsumerActor::new(
+                    &mut random,
+                    number,
+                    group,
+                    &workload,
+                )));
             }
         }
         if workload.admin_operations > 0 {
@@ -134,11 +150,6 @@ impl Cluster {
             timer: 0,
         });
         let clients = (AUDITOR + 1..).zip(clients).collect();
-        let mut trace = Trace {
-            lines: trace.then(Vec::new),
-            now_ms: 0,
-        };
-        trace.line(|| format!("{workload:#?}\n{faults:#?}"));
         Cluster {
             scheduler: Scheduler::new(),
             auditor: Auditor::new(&workload),
@@ -152,7 +163,7 @@ impl Cluster {
             network: Network::default(),
             clients,
             quota_full: 0,
-            faults_left: random.between(5, FAULTS_MAX),
+            faults_left: faults_max,
             counts: Counts::default(),
             trace,
             steps: 0,
@@ -189,7 +200,7 @@ impl Cluster {
         // What was sent with acks=0 is answered before it arrives.
         let settled = self.scheduler.now().monotonic + UNDER_WAY_MS_MAX;
         self.run_while(|cluster| cluster.scheduler.now().monotonic < settled);
-        self.auditor.begin_last_audit();
+        self.auditor.begin_last_audit(&self.oracle);
         self.after(0, Step::Act(AUDITOR, 0));
         self.run_until(QUIET_MS_MAX, "the last audit", |cluster| {
             cluster.auditor.is_last_audit_done()
@@ -621,6 +632,7 @@ impl Cluster {
                 self.scheduler.at(&mut self.random, instant, step);
             }
             Wish::ActIn(ms) => self.after(ms, Step::Act(client, life)),
+            Wish::Retire => self.replace_client(client),
         }
     }
 
@@ -672,7 +684,7 @@ impl Cluster {
                 let clients = self.clients.iter();
                 let consumers = clients.filter(|(_, client)| client.actor.has().is_some());
                 for number in consumers.map(|(number, _)| *number).collect::<Vec<_>>() {
-                    self.client_crash(number);
+                    self.replace_client(number);
                 }
                 self.restart_later();
             }
@@ -702,12 +714,13 @@ impl Cluster {
             Fault::ClientCrash => {
                 let numbers: Vec<_> = self.clients.keys().copied().collect();
                 let number = self.random.pick(&numbers);
-                self.client_crash(number);
+                self.replace_client(number);
             }
         }
     }
 
-    fn client_crash(&mut self, number: usize) {
+    /// Another client takes the place of one that is gone.
+    fn replace_client(&mut self, number: usize) {
         let Some(client) = self.clients.get_mut(&number) else {
             return;
         };

@@ -2,9 +2,9 @@
 
 use super::actor::{Actor, Context, Signal, Wish, take_effects};
 use super::oracle::Oracle;
-use super::producers::client_config;
+use super::producers::{CLOSING, client_config};
 use super::scheduler::Random;
-use super::workload::GroupPlan;
+use super::workload::{GroupPlan, Workload};
 use crate::client::consumer::{
     AutoCommit, Consumer, ConsumerCommand, ConsumerConfig, ConsumerEvent, ConsumerOutput,
     FetchedBatch, IsolationLevel, OffsetReset, Subscription,
@@ -16,8 +16,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How long a consumer that could not go on waits before it subscribes again.
 const RESUBSCRIBE_MS: u64 = 100;
-/// How long the application works on a batch, at most.
-const WORK_MS_MAX: u64 = 100;
+/// How long the application works on a batch, at most. It takes a moment at least, or an
+/// application that goes back again and again would never let time pass.
+const WORK_MS_MAX: u64 = 20;
+/// How often a member pauses or resumes a partition before it works, where members do.
+const PAUSING: f64 = 0.05;
+/// How often a member goes back before it works, where members do.
+const SEEKING: f64 = 0.03;
 
 /// A consumer and the application that uses it.
 pub struct ConsumerActor {
@@ -25,14 +30,19 @@ pub struct ConsumerActor {
     name: String,
     number: usize,
     plan: GroupPlan,
+    closes: bool,
+    /// What it gives itself where there is no group.
+    by_hand: Vec<(TopicPartition, Option<i64>)>,
     subscribed: bool,
     healed: bool,
     /// By partition that is assigned.
     sessions: BTreeMap<TopicPartition, Session>,
     working: VecDeque<FetchedBatch>,
     polls: BTreeSet<CommandId>,
+    paused: BTreeSet<TopicPartition>,
     next_command: u64,
     started: bool,
+    closing: Option<CommandId>,
 }
 
 /// The time in which a partition is assigned.
@@ -49,14 +59,36 @@ struct Session {
 
 impl ConsumerActor {
     /// Member `number` of a group.
-    pub fn new(random: &mut Random, number: usize, plan: &GroupPlan) -> ConsumerActor {
+    pub fn new(
+        random: &mut Random,
+        number: usize,
+        plan: &GroupPlan,
+        workload: &Workload,
+    ) -> ConsumerActor {
+        let by_hand = match plan.by_hand {
+            true => assigned_by_hand(random, plan, workload),
+            false => Vec::new(),
+        };
+        ConsumerActor::of(random, number, plan, workload.closes, by_hand)
+    }
+
+    fn of(
+        random: &mut Random,
+        number: usize,
+        plan: &GroupPlan,
+        closes: bool,
+        by_hand: Vec<(TopicPartition, Option<i64>)>,
+    ) -> ConsumerActor {
         let name = format!("{}-member-{number}", plan.group_id);
         let config = ConsumerConfig {
             client: ClientConfig {
                 metadata_max_age_ms: 2_000,
                 ..client_config(random, name.clone())
             },
-            group_id: plan.group_id.clone(),
+            group_id: match plan.by_hand {
+                true => String::new(),
+                false => plan.group_id.clone(),
+            },
             group_instance_id: plan.is_static.then(|| format!("instance-{number}")),
             assignors: plan.assignors.clone(),
             session_timeout_ms: plan.session_timeout_ms,
@@ -79,13 +111,17 @@ impl ConsumerActor {
             name,
             number,
             plan: plan.clone(),
+            closes,
+            by_hand,
             subscribed: false,
             healed: false,
             sessions: BTreeMap::new(),
             working: VecDeque::new(),
             polls: BTreeSet::new(),
+            paused: BTreeSet::new(),
             next_command: 0,
             started: false,
+            closing: None,
         }
     }
 
@@ -105,15 +141,29 @@ impl ConsumerActor {
                         let what = format!("{name}: poll {} was answered twice", id.0);
                         context.oracle.broken(what);
                     }
-                    match result {
-                        Ok(Some(batch)) => self.delivered(batch, context),
-                        Ok(None) => {}
-                        Err(_) => self.subscribed = false,
-                    }
-                    let ms = if self.subscribed { 0 } else { RESUBSCRIBE_MS };
+                    let ms = match result {
+                        Ok(Some(batch)) => {
+                            self.delivered(batch, context);
+                            let most = if self.healed { 1 } else { WORK_MS_MAX };
+                            context.random.between(1, most)
+                        }
+                        Ok(None) => RESUBSCRIBE_MS,
+                        Err(_) => {
+                            self.subscribed = false;
+                            RESUBSCRIBE_MS
+                        }
+                    };
                     context.wishes.push(Wish::ActIn(ms));
                 }
                 ConsumerOutput::Event(event) => self.happened(event, context),
+                ConsumerOutput::Done { id, .. } if self.closing == Some(id) => {
+                    context.counts.operation("close a consumer", true);
+                    if !self.polls.is_empty() {
+                        let what = format!("{} has closed with polls unanswered", self.name);
+                        context.oracle.broken(what);
+                    }
+                    context.wishes.push(Wish::Retire);
+                }
                 ConsumerOutput::Done { result, .. } => {
                     context.counts.operation("consumer command", result.is_ok());
                 }
@@ -123,7 +173,7 @@ impl ConsumerActor {
     }
 
     fn happened(&mut self, event: ConsumerEvent, context: &mut Context<'_>) {
-        let group = &self.plan.group_id;
+        let group = self.plan.group_id.clone();
         if !matches!(
             event,
             ConsumerEvent::FetchStart { .. }
@@ -154,18 +204,7 @@ impl ConsumerActor {
                 context.oracle.assigned(generation, &member, &partitions);
             }
             ConsumerEvent::Assigned { partitions } => {
-                for partition in partitions {
-                    let session = Session {
-                        floor: context.oracle.commit_floor(group, &partition),
-                        power_losses: context.oracle.power_losses(),
-                        fence: None,
-                        position: None,
-                    };
-                    if self.sessions.insert(partition, session).is_some() {
-                        let what = format!("{}: was assigned what it had", self.name);
-                        context.oracle.broken(what);
-                    }
-                }
+                self.begin_sessions(partitions, context);
             }
             ConsumerEvent::Revoked { partitions } | ConsumerEvent::Lost { partitions } => {
                 context.counts.operation("partitions taken away", true);
@@ -179,7 +218,7 @@ impl ConsumerActor {
                     let partition = TopicPartition::new(it.topic, it.partition);
                     context
                         .oracle
-                        .commit_acknowledged(group, &partition, it.offset);
+                        .commit_acknowledged(&group, &partition, it.offset);
                 }
             }
             ConsumerEvent::Crash { error, .. } => {
@@ -194,6 +233,22 @@ impl ConsumerActor {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn begin_sessions(&mut self, partitions: Vec<TopicPartition>, context: &mut Context<'_>) {
+        for partition in partitions {
+            let group = &self.plan.group_id;
+            let session = Session {
+                floor: context.oracle.commit_floor(group, &partition),
+                power_losses: context.oracle.power_losses(),
+                fence: None,
+                position: None,
+            };
+            if self.sessions.insert(partition, session).is_some() {
+                let what = format!("{}: was assigned what it had", self.name);
+                context.oracle.broken(what);
+            }
         }
     }
 
@@ -229,6 +284,10 @@ impl ConsumerActor {
             );
             return context.oracle.broken(what);
         };
+        if self.paused.contains(partition) {
+            let what = format!("{} got records of {name}, which it has paused", self.name);
+            context.oracle.broken(what);
+        }
         session.fence = Some(batch.fence);
         let told_again = session.power_losses < context.oracle.power_losses();
         let earliest = batch.log_start_offset;
@@ -253,9 +312,6 @@ impl ConsumerActor {
         }
         session.position = Some(first);
         self.working.push_back(batch);
-        context
-            .wishes
-            .push(Wish::ActIn(context.random.between(0, WORK_MS_MAX)));
     }
 
     fn work(&mut self, now: Now, context: &mut Context<'_>) {
@@ -282,25 +338,137 @@ impl ConsumerActor {
             next_offset,
         };
         self.feed(now, ClientEvent::Command(command), context);
-        if self.plan.auto_commit == AutoCommit::Off && (self.healed || context.random.chance(0.3)) {
+        let commits = self.plan.auto_commit == AutoCommit::Off && !self.plan.by_hand;
+        if commits && (self.healed || context.random.chance(0.3)) {
             let id = self.command_id();
             let command = ConsumerCommand::Commit { id, offsets: None };
             self.feed(now, ClientEvent::Command(command), context);
         }
     }
 
-    fn act(&mut self, now: Now, context: &mut Context<'_>) {
-        if !self.subscribed {
-            self.subscribed = true;
-            self.working.clear();
+    /// Pauses a partition, or resumes it.
+    fn pause(&mut self, now: Now, context: &mut Context<'_>) {
+        let all: Vec<_> = self.sessions.keys().collect();
+        if all.is_empty() {
+            return;
+        }
+        let partition = context.random.pick(&all).clone();
+        if self.paused.remove(&partition) {
+            return self.resume(now, &[partition], context);
+        }
+        context.counts.operation("pause", true);
+        let id = self.command_id();
+        let topics = vec![(partition.topic.clone(), Some(vec![partition.partition]))];
+        self.paused.insert(partition);
+        let command = ConsumerCommand::Pause { id, topics };
+        self.feed(now, ClientEvent::Command(command), context);
+    }
+
+    fn resume(&mut self, now: Now, partitions: &[TopicPartition], context: &mut Context<'_>) {
+        context.counts.operation("resume", true);
+        let id = self.command_id();
+        let one = |it: &TopicPartition| (it.topic.clone(), Some(vec![it.partition]));
+        let topics = partitions.iter().map(one).collect();
+        let command = ConsumerCommand::Resume { id, topics };
+        self.feed(now, ClientEvent::Command(command), context);
+    }
+
+    /// Goes back in one of its partitions.
+    fn seek(&mut self, now: Now, context: &mut Context<'_>) {
+        let begun = self.sessions.iter_mut();
+        let begun: Vec<_> = begun
+            .filter_map(|(partition, session)| Some((partition, session.position?)))
+            .collect();
+        if begun.is_empty() {
+            return;
+        }
+        let at = context.random.below(begun.len());
+        let (partition, position) = (begun[at].0.clone(), begun[at].1);
+        let from_start = context.random.chance(0.3);
+        let to = match from_start {
+            true => 0,
+            false => context.random.below(position as usize + 1) as i64,
+        };
+        context.counts.operation("seek", true);
+        if let Some(session) = self.sessions.get_mut(&partition) {
+            session.position = Some(to);
+            session.fence = None;
+        }
+        context
+            .oracle
+            .group_rewound(&self.plan.group_id, &partition, to);
+        context
+            .trace
+            .line(|| format!("{} goes back to {to} in {partition:?}", self.name));
+        let id = self.command_id();
+        let command = ConsumerCommand::Seek {
+            id,
+            partition,
+            // -2 is the beginning.
+            offset: if from_start { -2 } else { to },
+        };
+        self.feed(now, ClientEvent::Command(command), context);
+    }
+
+    /// What an application does now and then besides reading.
+    fn fidget(&mut self, now: Now, context: &mut Context<'_>) {
+        if self.healed {
+            let paused = std::mem::take(&mut self.paused);
+            if !paused.is_empty() {
+                let paused: Vec<_> = paused.into_iter().collect();
+                self.resume(now, &paused, context);
+            }
+            return;
+        }
+        if self.plan.pauses && context.random.chance(PAUSING) {
+            self.pause(now, context);
+        }
+        if self.plan.seeks && context.random.chance(SEEKING) {
+            self.seek(now, context);
+        }
+        if self.closes && self.started && context.random.chance(CLOSING) {
             let id = self.command_id();
-            let topics = self.plan.topics.iter().map(|topic| Subscription {
-                topic: topic.clone(),
-                offset_reset: None,
-            });
-            let topics = topics.collect();
-            let command = ConsumerCommand::Subscribe { id, topics };
+            self.closing = Some(id);
+            let command = ConsumerCommand::Close { id };
             self.feed(now, ClientEvent::Command(command), context);
+        }
+    }
+
+    fn subscribe(&mut self, now: Now, context: &mut Context<'_>) {
+        self.subscribed = true;
+        self.working.clear();
+        let id = self.command_id();
+        let command = match self.plan.by_hand {
+            true => {
+                let own = self.by_hand.iter().map(|(partition, _)| partition.clone());
+                self.begin_sessions(own.collect(), context);
+                ConsumerCommand::Assign {
+                    id,
+                    partitions: self.by_hand.clone(),
+                }
+            }
+            false => {
+                let topics = self.plan.topics.iter().map(|topic| Subscription {
+                    topic: topic.clone(),
+                    offset_reset: None,
+                });
+                let topics = topics.collect();
+                ConsumerCommand::Subscribe { id, topics }
+            }
+        };
+        self.feed(now, ClientEvent::Command(command), context);
+    }
+
+    fn act(&mut self, now: Now, context: &mut Context<'_>) {
+        if self.closing.is_some() {
+            return;
+        }
+        if !self.subscribed {
+            self.subscribe(now, context);
+        }
+        self.fidget(now, context);
+        if self.closing.is_some() {
+            return;
         }
         if self.healed || !self.working.is_empty() || !context.random.chance(0.01) {
             self.work(now, context);
@@ -354,6 +522,9 @@ impl Actor for ConsumerActor {
 
     fn waits_for(&self, oracle: &Oracle) -> Option<String> {
         let name = &self.name;
+        if self.closing.is_some() {
+            return Some(format!("{name} closes"));
+        }
         for (partition, session) in &self.sessions {
             // One that began behind the last record has delivered nothing.
             let progress = oracle.group_progress(&self.plan.group_id, partition);
@@ -376,10 +547,28 @@ impl Actor for ConsumerActor {
     }
 
     fn successor(&mut self, random: &mut Random, _oracle: &mut Oracle) -> Option<Box<dyn Actor>> {
-        Some(Box::new(ConsumerActor::new(
-            random,
-            self.number,
-            &self.plan,
-        )))
+        let by_hand = self.by_hand.clone();
+        let mut next = ConsumerActor::of(random, self.number, &self.plan, self.closes, by_hand);
+        next.healed = self.healed;
+        Some(Box::new(next))
     }
+}
+
+/// All partitions of the plan's topics, each from its first record on.
+fn assigned_by_hand(
+    random: &mut Random,
+    plan: &GroupPlan,
+    workload: &Workload,
+) -> Vec<(TopicPartition, Option<i64>)> {
+    let topics = workload.topics.iter();
+    let topics = topics.filter(|topic| plan.topics.contains(&topic.name));
+    let mut all = Vec::new();
+    for topic in topics {
+        for partition in 0..topic.partitions {
+            // The reset policy gives the same.
+            let offset = random.pick(&[None, Some(0)]);
+            all.push((TopicPartition::new(topic.name.clone(), partition), offset));
+        }
+    }
+    all
 }

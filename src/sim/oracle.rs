@@ -73,8 +73,10 @@ struct PartitionHistory {
     /// What was read at each offset, and after how many power losses.
     shown: BTreeMap<i64, (RecordId, u32)>,
     high_watermark: (i64, u32),
-    log_start_offset: i64,
-    /// How far the log may have been cut by DeleteRecords or retention.
+    /// The greatest that was shown or promised.
+    log_start_offset: (i64, u32),
+    /// How far somebody asked for records to be deleted.
+    deletion_asked: i64,
     last_log: Option<LastLog>,
 }
 
@@ -91,6 +93,9 @@ struct LastLog {
 struct CommitHistory {
     acknowledged: Option<(i64, u32)>,
     attempted: BTreeSet<i64>,
+    /// The least offset that a member went back to: what it commits from there on may be lost, and
+    /// so may what it committed before.
+    rewound_to: Option<i64>,
 }
 
 impl Oracle {
@@ -138,7 +143,12 @@ impl Oracle {
         }
     }
 
-    /// Whether a topic is expected to exist.
+    /// Somebody asks for a topic to be deleted: nothing is promised of its records any more.
+    pub fn topic_doomed(&mut self, topic: &str) {
+        self.deleted.insert(topic.to_owned());
+    }
+
+    /// Whether somebody asked for a topic to be deleted.
     pub fn is_deleted(&self, topic: &str) -> bool {
         self.deleted.contains(topic)
     }
@@ -264,19 +274,31 @@ impl Oracle {
 
     /// Whether the oldest records of a topic may go.
     pub fn shrinks(&self, topic: &str) -> bool {
-        self.topics.get(topic).is_some_and(|plan| plan.shrinks)
+        self.topics.get(topic).is_some_and(TopicPlan::shrinks)
+    }
+
+    /// Somebody asks for the records before `offset` to be deleted.
+    pub fn deletion_asked(&mut self, partition: &TopicPartition, offset: i64) {
+        let history = self.partitions.entry(partition.clone()).or_default();
+        history.deletion_asked = history.deletion_asked.max(offset);
     }
 
     /// Somebody was told where a log starts.
     pub fn log_start_offset(&mut self, partition: &TopicPartition, offset: i64) {
-        if offset > 0 && !self.shrinks(&partition.topic) {
+        let plan = self.topics.get(&partition.topic);
+        let retained = plan.is_some_and(|plan| plan.retention_bytes.is_some());
+        let power_losses = self.power_losses;
+        let history = self.partitions.entry(partition.clone()).or_default();
+        if history.log_start_offset.0 <= offset {
+            history.log_start_offset = (offset, power_losses);
+        }
+        let asked = history.deletion_asked;
+        if offset > asked && !retained {
             self.broken(format!(
-                "{}-{} starts at offset {offset}, but nothing may delete its records",
+                "{}-{} starts at offset {offset}, but only what is before {asked} may be deleted",
                 partition.topic, partition.partition
             ));
         }
-        let history = self.partitions.entry(partition.clone()).or_default();
-        history.log_start_offset = history.log_start_offset.max(offset);
     }
 
     /// A group asks for an offset to be committed.
@@ -296,6 +318,14 @@ impl Oracle {
         let history = self.commits.entry(key).or_default();
         history.attempted.insert(offset);
         history.acknowledged = Some((offset, power_losses));
+    }
+
+    /// A member of a group goes back to an earlier offset.
+    pub fn group_rewound(&mut self, group: &str, partition: &TopicPartition, offset: i64) {
+        let key = (group.to_owned(), partition.clone());
+        let history = self.commits.entry(key).or_default();
+        let least = history.rewound_to.map_or(offset, |it| it.min(offset));
+        history.rewound_to = Some(least);
     }
 
     /// A member was told its assignment in a generation of its group.
@@ -378,7 +408,8 @@ impl Oracle {
     pub fn commit_floor(&self, group: &str, partition: &TopicPartition) -> Option<i64> {
         let history = self.commits.get(&(group.to_owned(), partition.clone()))?;
         let (offset, told) = history.acknowledged?;
-        (told == self.power_losses).then_some(offset)
+        let floor = history.rewound_to.map_or(offset, |it| it.min(offset));
+        (told == self.power_losses).then_some(floor)
     }
 
     /// A group was told what it has committed, having asked when `floor` was the least it can be.
@@ -470,6 +501,13 @@ impl Oracle {
             self.broken(format!(
                 "the high watermark of {name} went back from {shown} to {}",
                 last.high_watermark
+            ));
+        }
+        let (start, told) = history.log_start_offset;
+        if last.log_start_offset < start && !self.forgivable(&partition.topic, told) {
+            self.broken(format!(
+                "the start of {name} went back from {start} to {}",
+                last.log_start_offset
             ));
         }
         if !compacted {

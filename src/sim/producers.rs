@@ -1,6 +1,6 @@
 //! Applications that send.
 
-use super::actor::{Actor, Context, Signal, take_effects};
+use super::actor::{Actor, Context, Signal, Wish, take_effects};
 use super::oracle::{Oracle, RecordId, SentRecord};
 use super::scheduler::Random;
 use super::workload::{BATCH_BYTES_MAX, Workload};
@@ -19,6 +19,10 @@ const KEYS: u64 = 5;
 const DELIVERY_TIMEOUT_MS: u64 = 30_000;
 /// Sends when nothing goes wrong any more: they must succeed.
 const LAST_SENDS: usize = 2;
+/// How often a client is closed instead of acting, where clients are.
+pub const CLOSING: f64 = 0.01;
+/// How often somebody uses a topic of which it should know that it is gone.
+const FORGETFUL: f64 = 0.02;
 
 /// The options that every client of a run has in common: impatient ones, so that virtual time is
 /// not wasted on waiting.
@@ -45,6 +49,7 @@ pub struct ProducerActor {
     open: BTreeMap<CommandId, OpenSend>,
     next_command: u64,
     acting: bool,
+    closing: Option<CommandId>,
 }
 
 /// A send that is not answered.
@@ -87,6 +92,7 @@ impl ProducerActor {
             open: BTreeMap::new(),
             next_command: 0,
             acting: false,
+            closing: None,
         }
     }
 
@@ -98,31 +104,62 @@ impl ProducerActor {
         let mut effects = Vec::new();
         self.machine.handle(now, event, &mut effects);
         for output in take_effects(effects, context) {
-            if let ProducerOutput::Sent {
-                id,
-                partitions,
-                error,
-            } = output
-            {
-                self.sent(id, &partitions, error, context);
+            match output {
+                ProducerOutput::Sent {
+                    id,
+                    partitions,
+                    error,
+                } => self.sent(id, &partitions, error, context),
+                ProducerOutput::Closed { id } => self.closed(id, context),
+                _ => {}
             }
         }
-        if self.sends_left > 0 && self.open.len() < self.workload.sends_open_max && !self.acting {
+        if self.may_send() && !self.acting {
             self.acting = true;
             let ms = context.random.between(0, self.workload.think_ms_max);
-            context.wishes.push(super::actor::Wish::ActIn(ms));
+            context.wishes.push(Wish::ActIn(ms));
         }
+    }
+
+    fn may_send(&self) -> bool {
+        self.sends_left > 0
+            && self.open.len() < self.workload.sends_open_max
+            && self.closing.is_none()
+    }
+
+    fn command_id(&mut self) -> CommandId {
+        self.next_command += 1;
+        CommandId(self.next_command)
+    }
+
+    /// Closes behind what it has sent, which must all be answered by then.
+    fn close(&mut self, now: Now, context: &mut Context<'_>) {
+        let id = self.command_id();
+        self.closing = Some(id);
+        let command = ProducerCommand::Close { id };
+        self.feed(now, ClientEvent::Command(command), context);
+    }
+
+    fn closed(&mut self, id: CommandId, context: &mut Context<'_>) {
+        context.counts.operation("close a producer", true);
+        if self.closing != Some(id) || !self.open.is_empty() {
+            let (number, open) = (self.number, self.open.len());
+            let what = format!("producer-{number} has closed with {open} sends unanswered");
+            context.oracle.broken(what);
+        }
+        context.wishes.push(Wish::Retire);
     }
 
     fn send(&mut self, now: Now, context: &mut Context<'_>) {
         self.sends_left -= 1;
-        self.next_command += 1;
-        let id = CommandId(self.next_command);
+        let id = self.command_id();
         let mut records: BTreeMap<String, Vec<RecordId>> = BTreeMap::new();
         let mut topic_messages: Vec<(String, Vec<ProducerRecord>)> = Vec::new();
         let topics = if context.random.chance(0.2) { 2 } else { 1 };
         for _ in 0..topics {
             let plan = &self.workload.topics[context.random.below(self.workload.topics.len())];
+            let gone = context.oracle.is_deleted(&plan.name) && !context.random.chance(FORGETFUL);
+            let plan = if gone { &self.workload.topics[0] } else { plan };
             if records.contains_key(&plan.name) {
                 continue;
             }
@@ -249,8 +286,11 @@ impl Actor for ProducerActor {
             Signal::Woken => ClientEvent::Woken,
             Signal::Act => {
                 self.acting = false;
-                if self.sends_left > 0 && self.open.len() < self.workload.sends_open_max {
-                    self.send(now, context);
+                if self.may_send() {
+                    match self.workload.closes && !self.healed && context.random.chance(CLOSING) {
+                        true => self.close(now, context),
+                        false => self.send(now, context),
+                    }
                 }
                 return;
             }
@@ -270,6 +310,7 @@ impl Actor for ProducerActor {
     fn waits_for(&self, _: &Oracle) -> Option<String> {
         let number = self.number;
         match (self.open.is_empty(), self.sends_left) {
+            _ if self.closing.is_some() => Some(format!("producer-{number} closes")),
             (true, 0) => None,
             (false, _) => {
                 let open: Vec<_> = self.open.keys().map(|id| id.0).collect();
@@ -283,6 +324,7 @@ impl Actor for ProducerActor {
         // Sends that were open are neither acknowledged nor refused: nothing is promised.
         let mut next = ProducerActor::new(random, self.number + 1_000, &self.workload);
         next.sends_left = self.sends_left;
+        next.healed = self.healed;
         Some(Box::new(next))
     }
 }

@@ -8,6 +8,21 @@ use crate::client::consumer::{Assignor, AutoCommit};
 
 /// `batch.size` of the producers: no batch is larger, unless one send is.
 pub const BATCH_BYTES_MAX: usize = 1_000;
+/// Faults of a plan that is drawn, at least.
+const FAULTS_MIN: u64 = 5;
+/// Faults of a plan that is drawn, at most: more lives would find the same again.
+const FAULTS_MAX: u64 = 60;
+
+/// Everything that is decided before a run begins.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Who does how much.
+    pub workload: Workload,
+    /// What goes wrong meanwhile.
+    pub faults: Faults,
+    /// Faults after which nothing goes wrong any more.
+    pub faults_max: u64,
+}
 
 /// Who does how much.
 #[derive(Clone, Debug)]
@@ -30,6 +45,8 @@ pub struct Workload {
     pub groups: Vec<GroupPlan>,
     /// Admin operations.
     pub admin_operations: usize,
+    /// Whether clients are closed now and then, and others take their places.
+    pub closes: bool,
     /// `offsets.topic.num.partitions`.
     pub offsets_partitions: i32,
     /// `group.initial.rebalance.delay.ms`.
@@ -57,6 +74,12 @@ pub struct GroupPlan {
     pub polls: usize,
     /// Most records in a batch.
     pub records_max: usize,
+    /// Whether there is no group: its one member gives itself all partitions, and commits nothing.
+    pub by_hand: bool,
+    /// Whether members go back to earlier offsets now and then.
+    pub seeks: bool,
+    /// Whether members pause partitions now and then.
+    pub pauses: bool,
 }
 
 /// A topic of the workload.
@@ -68,8 +91,12 @@ pub struct TopicPlan {
     pub partitions: i32,
     /// Whether only the newest record of each key is promised to stay.
     pub compacted: bool,
-    /// Whether its oldest records may go (`retention.bytes`, DeleteRecords).
-    pub shrinks: bool,
+    /// `retention.bytes`, if its oldest records may go.
+    pub retention_bytes: Option<i32>,
+    /// Whether an admin deletes its oldest records (DeleteRecords).
+    pub trimmed: bool,
+    /// Whether an admin deletes it, records and all.
+    pub doomed: bool,
     /// Whether a commit is on the medium before it is acknowledged (`flush.messages=1`).
     pub strict: bool,
     /// `internal.segment.bytes`, if segments are to be small.
@@ -154,9 +181,19 @@ impl Fault {
     }
 }
 
+impl Plan {
+    /// The plan of a seed.
+    pub fn draw(random: &mut Random) -> Plan {
+        Plan {
+            workload: Workload::draw(random),
+            faults: Faults::draw(random),
+            faults_max: random.between(FAULTS_MIN, FAULTS_MAX),
+        }
+    }
+}
+
 impl Workload {
-    /// The workload of a seed.
-    pub fn draw(random: &mut Random) -> Workload {
+    fn draw(random: &mut Random) -> Workload {
         let large = random.chance(0.05);
         let many = !large && random.chance(0.1);
         let records_max = random.pick(&[1, 3, 10]);
@@ -184,7 +221,8 @@ impl Workload {
             padding_bytes_max,
             think_ms_max: random.pick(&[0, 5, 50, 400]),
             groups,
-            admin_operations: random.pick(&[0, 0, 5, 15]),
+            admin_operations: random.pick(&[0, 0, 5, 15, 40]),
+            closes: random.chance(0.3),
             offsets_partitions: random.between(1, 3) as i32,
             initial_rebalance_delay_ms: random.pick(&[0, 100, 1_000]),
         }
@@ -197,6 +235,7 @@ impl GroupPlan {
         if random.chance(0.5) {
             topics.truncate(1);
         }
+        let by_hand = random.chance(0.2);
         let assignor = random.pick(&[
             Assignor::Range,
             Assignor::RoundRobin,
@@ -205,23 +244,32 @@ impl GroupPlan {
         ]);
         GroupPlan {
             group_id: format!("group-{number}"),
-            members: random.between(1, 3) as usize,
+            members: match by_hand {
+                true => 1,
+                false => random.between(1, 3) as usize,
+            },
             topics,
             assignors: vec![assignor],
             // Static members that all come back between the two rebalances of a cooperative one are
             // told what they had (KIP-345), and nobody asks for the second: Kafka has that too.
-            is_static: assignor != Assignor::CooperativeSticky && random.chance(0.25),
-            auto_commit: random.pick(&[
-                AutoCommit::Off,
-                AutoCommit::AfterBatch {
-                    interval_ms: None,
-                    threshold: None,
-                },
-                AutoCommit::Every { interval_ms: 200 },
-            ]),
+            is_static: !by_hand && assignor != Assignor::CooperativeSticky && random.chance(0.25),
+            auto_commit: match by_hand {
+                true => AutoCommit::Off,
+                false => random.pick(&[
+                    AutoCommit::Off,
+                    AutoCommit::AfterBatch {
+                        interval_ms: None,
+                        threshold: None,
+                    },
+                    AutoCommit::Every { interval_ms: 200 },
+                ]),
+            },
             session_timeout_ms: random.pick(&[2_000, 6_000]),
             polls: random.between(1, 3) as usize,
             records_max: random.pick(&[1, 5, 100]),
+            by_hand,
+            seeks: random.chance(0.3),
+            pauses: random.chance(0.3),
         }
     }
 }
@@ -233,11 +281,19 @@ impl TopicPlan {
             name: format!("topic-{number}"),
             partitions: random.between(1, 4) as i32,
             compacted,
-            shrinks: !compacted && random.chance(0.2),
+            retention_bytes: (!compacted && random.chance(0.15)).then_some(2_000),
+            trimmed: !compacted && random.chance(0.2),
+            // The first one stays, so that there is always one.
+            doomed: number > 0 && random.chance(0.2),
             strict: random.chance(0.25),
             segment_bytes: (compacted || random.chance(0.4))
                 .then(|| segment_bytes_min * random.pick(&[1, 2, 5])),
         }
+    }
+
+    /// Whether its oldest records may go.
+    pub fn shrinks(&self) -> bool {
+        self.trimmed || self.retention_bytes.is_some()
     }
 
     /// Its configs, by Kafka's names.
@@ -247,8 +303,8 @@ impl TopicPlan {
             configs.push(("cleanup.policy", "compact".to_owned()));
             configs.push(("min.cleanable.dirty.ratio", "0.1".to_owned()));
         }
-        if self.shrinks {
-            configs.push(("retention.bytes", "2000".to_owned()));
+        if let Some(bytes) = self.retention_bytes {
+            configs.push(("retention.bytes", bytes.to_string()));
         }
         if self.strict {
             configs.push(("flush.messages", "1".to_owned()));
@@ -261,8 +317,7 @@ impl TopicPlan {
 }
 
 impl Faults {
-    /// The faults of a seed.
-    pub fn draw(random: &mut Random) -> Faults {
+    fn draw(random: &mut Random) -> Faults {
         if random.chance(0.05) {
             return Faults::none();
         }
