@@ -101,6 +101,12 @@ pub fn run(seed: u64, trace: bool) -> Report {
     play(plan, seed, random, trace)
 }
 
+/// Plays a plan; the seed decides only how it goes.
+#[cfg(test)]
+pub fn run_plan(plan: Plan, seed: u64) -> Report {
+    play(plan, seed, Random::new(seed), false)
+}
+
 fn play(plan: Plan, seed: u64, random: Random, trace: bool) -> Report {
     let mut cluster = Cluster::new(plan, random, trace);
     cluster.run();

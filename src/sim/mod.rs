@@ -9,6 +9,8 @@ mod auditor;
 mod cluster;
 mod consumers;
 mod disk;
+#[cfg(test)]
+mod kept;
 mod network;
 mod node;
 mod oracle;

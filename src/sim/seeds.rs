@@ -1,5 +1,4 @@
-//! Seeds that every run of the tests plays. A seed is its run only as long as the workload draws
-//! the same from it, so a bug that one has found gets a test of its own in the room that had it.
+//! Seeds that every run of the tests plays. What a seed has found is in `kept`.
 
 use super::run;
 

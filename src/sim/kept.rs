@@ -1,0 +1,91 @@
+//! Plans that found a bug, each with the bug and how many ways of going it takes to find it.
+//!
+//! A seed is its run only as long as nothing that draws from it changes, so what is kept of a seed
+//! that failed is what it planned, cut down to what mattered. Each plan is played with many seeds,
+//! which decide only how it goes, so it goes on finding its bug when the code around has changed.
+
+use super::cluster::run_plan;
+use super::workload::{Fault, Faults, GroupPlan, Plan, TopicPlan, Workload};
+use crate::client::consumer::{Assignor, AutoCommit};
+
+#[test]
+fn a_broker_whose_registration_was_refused_registers_again() {
+    holds(20, || {
+        let mut plan = small();
+        plan.faults.interval_ms = 200;
+        plan.faults.weights = vec![(Fault::Quota, 2), (Fault::BrokerCrash, 3)];
+        plan.faults.commit_failed = 0.05;
+        plan
+    });
+}
+
+#[test]
+fn a_coordinator_whose_topic_was_refused_is_told_to_be_not_available() {
+    holds(20, || {
+        let mut plan = small();
+        plan.workload.groups = vec![group()];
+        // There is no room before the members find their way, and no time passes at the broker.
+        plan.faults.network_ms_max = 100;
+        plan.faults.storage_ms_max = 0;
+        plan.faults.interval_ms = 10;
+        plan.faults.weights = vec![(Fault::Quota, 1)];
+        plan
+    });
+}
+
+/// Plays the plan with so many seeds.
+fn holds(seeds: u64, plan: impl Fn() -> Plan) {
+    for seed in 0..seeds {
+        let report = run_plan(plan(), seed);
+        assert_eq!(report.violation, None, "played with seed {seed}");
+    }
+}
+
+/// One topic, one producer, and nothing goes wrong.
+fn small() -> Plan {
+    Plan {
+        workload: Workload {
+            topics: vec![TopicPlan {
+                name: "topic-0".to_owned(),
+                partitions: 2,
+                compacted: false,
+                retention_bytes: None,
+                trimmed: false,
+                doomed: false,
+                strict: false,
+                segment_bytes: None,
+            }],
+            producers: 1,
+            sends: 20,
+            sends_open_max: 2,
+            records_max: 3,
+            padding_bytes_max: 30,
+            think_ms_max: 50,
+            groups: Vec::new(),
+            admin_operations: 0,
+            closes: false,
+            offsets_partitions: 1,
+            initial_rebalance_delay_ms: 0,
+        },
+        faults: Faults::none(),
+        faults_max: 30,
+    }
+}
+
+/// Two members that read the small plan's topic.
+fn group() -> GroupPlan {
+    GroupPlan {
+        group_id: "group-0".to_owned(),
+        members: 2,
+        topics: vec!["topic-0".to_owned()],
+        assignors: vec![Assignor::Range],
+        is_static: false,
+        auto_commit: AutoCommit::Every { interval_ms: 200 },
+        session_timeout_ms: 2_000,
+        polls: 1,
+        records_max: 5,
+        by_hand: false,
+        seeks: false,
+        pauses: false,
+    }
+}
