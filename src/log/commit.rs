@@ -153,6 +153,10 @@ impl LogManager {
             head.stopped = log.stopped.is_some();
             if let Some(offset) = log.delete_records_to {
                 head.log_start_offset = head.log_start_offset.max(offset);
+                // Whoever flushes every record expects that those it deletes are gone as surely.
+                if log.config.flush_messages == 1 {
+                    batch.durability = Durability::Strict;
+                }
             }
             if !log.stored {
                 head.journal_from = self.journal.next_seq;

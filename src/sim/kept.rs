@@ -33,6 +33,19 @@ fn a_coordinator_whose_topic_was_refused_is_told_to_be_not_available() {
     });
 }
 
+#[test]
+fn records_deleted_from_a_strict_topic_stay_deleted_when_the_power_is_lost() {
+    holds(20, || {
+        let mut plan = small();
+        plan.workload.topics[0].strict = true;
+        plan.workload.topics[0].trimmed = true;
+        plan.workload.admin_operations = 40;
+        plan.faults.interval_ms = 600;
+        plan.faults.weights = vec![(Fault::PowerLoss, 1)];
+        plan
+    });
+}
+
 /// Plays the plan with so many seeds.
 fn holds(seeds: u64, plan: impl Fn() -> Plan) {
     for seed in 0..seeds {
