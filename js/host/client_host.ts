@@ -1,7 +1,6 @@
 // Hosts clients' state machines: in a dedicated worker, or in the page's own thread.
 import { AdminClient, ConsumerClient, initSync, ProducerClient } from "../bindings.js";
 import type { ClientKind, Dial, ToClientHost } from "./messages.js";
-import { watchRequests } from "./request_watch.js";
 
 const CLASSES = { producer: ProducerClient, consumer: ConsumerClient, admin: AdminClient };
 type Client = InstanceType<(typeof CLASSES)[ClientKind]>;
@@ -11,16 +10,6 @@ interface ToClient {
   type: string;
   id?: number;
   on?: boolean;
-}
-
-interface ClientOptions {
-  clientId?: string;
-  requestTimeout?: number;
-}
-
-/** The options that all kinds of clients share; an admin has no others. */
-function clientOptions(options: object): ClientOptions {
-  return "client" in options ? (options.client as ClientOptions) : options;
 }
 
 /** Answers the page's messages; each client then has a port of its own. */
@@ -44,24 +33,8 @@ export class ClientHost {
   }
 
   #create(kind: ClientKind, options: object, port: MessagePort): void {
-    let observed = false;
-    const { clientId, requestTimeout } = clientOptions(options);
     const edge = {
-      connect: (host: string, brokerPort: number) => {
-        const connection = this.#dial();
-        if (connection !== null) {
-          watchRequests(connection, {
-            broker: `${host}:${brokerPort}`,
-            clientId: clientId ?? "tablog",
-            requestTimeout,
-            isObserved: () => observed,
-            tell: (name, payload) => {
-              port.postMessage({ type: "event", name, payload });
-            },
-          });
-        }
-        return connection;
-      },
+      connect: () => this.#dial(),
       output: (output: object, transfer: ArrayBuffer[]) => {
         port.postMessage(output, transfer);
       },
@@ -82,7 +55,7 @@ export class ClientHost {
         return;
       }
       if (event.data.type === "observe") {
-        observed = event.data.on ?? false;
+        client.observe(event.data.on ?? false);
         return;
       }
       try {

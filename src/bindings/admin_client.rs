@@ -29,9 +29,11 @@ impl AdminClient {
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue, edge: Edge) -> Result<AdminClient, JsValue> {
         let options: ClientOptions = from_js(options)?;
-        let admin = Admin::new(options.config(), random_u64()?);
+        let config = options.config();
+        let request_timeout_ms = config.request_timeout_ms;
+        let admin = Admin::new(config, random_u64()?);
         Ok(AdminClient {
-            host: ClientHost::new(admin, EdgeOf::new(edge, translate)),
+            host: ClientHost::new(admin, EdgeOf::new(edge, translate), request_timeout_ms),
         })
     }
 
@@ -40,6 +42,11 @@ impl AdminClient {
         let command = from_js::<Command>(command)?.try_into()?;
         self.host.command(command);
         Ok(())
+    }
+
+    /// Tells the edge what passes the client's connections, or ends that.
+    pub fn observe(&self, on: bool) {
+        self.host.observe(on);
     }
 
     /// The broker was replaced: every connection to the old one is gone.

@@ -28,9 +28,11 @@ impl ConsumerClient {
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue, edge: Edge) -> Result<ConsumerClient, JsValue> {
         let options: ConsumerOptions = from_js(options)?;
-        let consumer = Consumer::new(options.config()?, random_u64()?);
+        let config = options.config()?;
+        let request_timeout_ms = config.client.request_timeout_ms;
+        let consumer = Consumer::new(config, random_u64()?);
         Ok(ConsumerClient {
-            host: ClientHost::new(consumer, EdgeOf::new(edge, translate)),
+            host: ClientHost::new(consumer, EdgeOf::new(edge, translate), request_timeout_ms),
         })
     }
 
@@ -39,6 +41,11 @@ impl ConsumerClient {
         let command = from_js::<Command>(command)?.try_into()?;
         self.host.command(command);
         Ok(())
+    }
+
+    /// Tells the edge what passes the client's connections, or ends that.
+    pub fn observe(&self, on: bool) {
+        self.host.observe(on);
     }
 
     /// The broker was replaced: every connection to the old one is gone.

@@ -1,6 +1,7 @@
 //! What JavaScript does for a client.
 
-use super::error;
+use super::{error, network_event};
+use crate::client::NetworkEvent;
 use crate::runtime::ClientEdge;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -55,8 +56,18 @@ impl<Output> ClientEdge<Output> for EdgeOf<Output> {
     }
 
     fn output(&self, output: Output) {
-        let told = (self.translate)(output)
-            .and_then(|message| self.edge.output(&message.object, &message.transfer));
+        self.tell((self.translate)(output));
+    }
+
+    fn network(&self, event: NetworkEvent) {
+        self.tell(network_event::translate(event));
+    }
+}
+
+impl<Output> EdgeOf<Output> {
+    fn tell(&self, translated: Result<Message, JsValue>) {
+        let told =
+            translated.and_then(|message| self.edge.output(&message.object, &message.transfer));
         if let Err(error) = told {
             // The worker's own code threw: nobody above could be told, so the worker says it.
             wasm_bindgen::throw_val(error);

@@ -10,6 +10,7 @@ mod consumer_client;
 mod edge;
 mod error;
 mod flat;
+mod network_event;
 mod producer_client;
 mod trace;
 

@@ -24,9 +24,11 @@ impl ProducerClient {
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue, edge: Edge) -> Result<ProducerClient, JsValue> {
         let options: ProducerOptions = from_js(options)?;
-        let producer = Producer::new(options.config(), random_u64()?);
+        let config = options.config();
+        let request_timeout_ms = config.client.request_timeout_ms;
+        let producer = Producer::new(config, random_u64()?);
         Ok(ProducerClient {
-            host: ClientHost::new(producer, EdgeOf::new(edge, translate)),
+            host: ClientHost::new(producer, EdgeOf::new(edge, translate), request_timeout_ms),
         })
     }
 
@@ -35,6 +37,11 @@ impl ProducerClient {
         let command = from_js::<Command>(command)?.try_into()?;
         self.host.command(command);
         Ok(())
+    }
+
+    /// Tells the edge what passes the client's connections, or ends that.
+    pub fn observe(&self, on: bool) {
+        self.host.observe(on);
     }
 
     /// The broker was replaced: every connection to the old one is gone.

@@ -3,50 +3,13 @@
 use super::clock::{Clock, ms_until};
 use super::port::{Arrival, Port};
 use super::timer::Timer;
-use crate::client::admin::{Admin, AdminCommand, AdminOutput};
-use crate::client::consumer::{Consumer, ConsumerCommand, ConsumerOutput};
-use crate::client::producer::{Producer, ProducerCommand, ProducerOutput};
-use crate::client::{ClientEffect, ClientEvent, ConnectionId};
-use crate::now::Now;
+use crate::client::{
+    ClientEffect, ClientEvent, ClientMachine, ConnectionId, NetworkEvent, RequestWatch,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use web_sys::MessagePort;
-
-/// A producer, consumer or admin: what a host can drive.
-pub trait ClientMachine {
-    /// What the application asks.
-    type Command;
-    /// What the application is told.
-    type Output;
-    /// Feeds one event and collects the effects.
-    fn handle(
-        &mut self,
-        now: Now,
-        event: ClientEvent<Self::Command>,
-        effects: &mut Vec<ClientEffect<Self::Output>>,
-    );
-}
-
-macro_rules! client_machine {
-    ($machine:ty, $command:ty, $output:ty) => {
-        impl ClientMachine for $machine {
-            type Command = $command;
-            type Output = $output;
-            fn handle(
-                &mut self,
-                now: Now,
-                event: ClientEvent<$command>,
-                effects: &mut Vec<ClientEffect<$output>>,
-            ) {
-                <$machine>::handle(self, now, event, effects);
-            }
-        }
-    };
-}
-client_machine!(Producer, ProducerCommand, ProducerOutput);
-client_machine!(Consumer, ConsumerCommand, ConsumerOutput);
-client_machine!(Admin, AdminCommand, AdminOutput);
 
 /// What a client's surroundings do for it.
 pub trait ClientEdge<Output> {
@@ -54,6 +17,8 @@ pub trait ClientEdge<Output> {
     fn connect(&self, host: &str, port: i32) -> Option<MessagePort>;
     /// Tells the application something.
     fn output(&self, output: Output);
+    /// Tells who listens to the network what has passed.
+    fn network(&self, event: NetworkEvent);
 }
 
 /// A running client.
@@ -68,6 +33,7 @@ struct Inner<M: ClientMachine, E> {
     queue: RefCell<VecDeque<ClientEvent<M::Command>>>,
     draining: Cell<bool>,
     ports: RefCell<BTreeMap<ConnectionId, Port>>,
+    watch: RefCell<RequestWatch>,
     timer: RefCell<Option<Timer>>,
 }
 
@@ -76,8 +42,9 @@ where
     M: ClientMachine + 'static,
     E: ClientEdge<M::Output> + 'static,
 {
-    /// A client that waits for its first command.
-    pub fn new(machine: M, edge: E) -> Self {
+    /// A client that waits for its first command. What has no answer after `request_timeout_ms`
+    /// it is expected to give up.
+    pub fn new(machine: M, edge: E, request_timeout_ms: u64) -> Self {
         let inner = Rc::new(Inner {
             clock: Clock::new(),
             machine: RefCell::new(machine),
@@ -85,6 +52,7 @@ where
             queue: RefCell::default(),
             draining: Cell::new(false),
             ports: RefCell::default(),
+            watch: RefCell::new(RequestWatch::new(request_timeout_ms)),
             timer: RefCell::default(),
         });
         ClientHost { inner }
@@ -95,10 +63,16 @@ where
         self.inner.push(ClientEvent::Command(command));
     }
 
+    /// Tells the edge what passes the client's connections, or ends that.
+    pub fn observe(&self, on: bool) {
+        self.inner.watch.borrow_mut().listen(on);
+    }
+
     /// Every connection is gone, because the broker behind them is.
     pub fn disconnect_all(&self) {
         let gone = std::mem::take(&mut *self.inner.ports.borrow_mut());
         for connection in gone.keys() {
+            self.inner.watch.borrow_mut().closed(*connection);
             self.inner.push(ClientEvent::Closed {
                 connection: *connection,
             });
@@ -138,8 +112,9 @@ where
                 port,
             } => {
                 let event = match self.edge.connect(&host, port) {
-                    Some(port) => {
-                        self.attach(connection, port);
+                    Some(opened) => {
+                        self.watch.borrow_mut().connected(connection, &host, port);
+                        self.attach(connection, opened);
                         ClientEvent::Connected { connection }
                     }
                     None => ClientEvent::Closed { connection },
@@ -147,17 +122,23 @@ where
                 self.push(event);
             }
             ClientEffect::Send { connection, frame } => {
+                let now = self.clock.now().wall;
+                let events = self.watch.borrow_mut().sent(now, connection, &frame);
+                self.tell(events);
                 let ports = self.ports.borrow();
                 if ports
                     .get(&connection)
                     .is_some_and(|port| port.post(&frame).is_err())
                 {
                     drop(ports);
-                    self.ports.borrow_mut().remove(&connection);
+                    self.forget(connection);
                     self.push(ClientEvent::Closed { connection });
                 }
             }
             ClientEffect::Close { connection } => {
+                let now = self.clock.now().wall;
+                let events = self.watch.borrow_mut().given_up(now, connection);
+                self.tell(events);
                 self.ports.borrow_mut().remove(&connection);
             }
             ClientEffect::WakeAt(instant) => {
@@ -173,14 +154,30 @@ where
         }
     }
 
+    fn forget(&self, connection: ConnectionId) {
+        self.watch.borrow_mut().closed(connection);
+        self.ports.borrow_mut().remove(&connection);
+    }
+
+    fn tell(&self, events: Vec<NetworkEvent>) {
+        for event in events {
+            self.edge.network(event);
+        }
+    }
+
     fn attach(self: &Rc<Self>, connection: ConnectionId, port: MessagePort) {
         let host = Rc::downgrade(self);
         let port = Port::new(port, move |arrival| {
             let Some(inner) = host.upgrade() else { return };
             inner.push(match arrival {
-                Arrival::Frame(frame) => ClientEvent::Frame { connection, frame },
+                Arrival::Frame(frame) => {
+                    let now = inner.clock.now().wall;
+                    let events = inner.watch.borrow_mut().answered(now, connection, &frame);
+                    inner.tell(events);
+                    ClientEvent::Frame { connection, frame }
+                }
                 Arrival::Closed => {
-                    inner.ports.borrow_mut().remove(&connection);
+                    inner.forget(connection);
                     ClientEvent::Closed { connection }
                 }
             });

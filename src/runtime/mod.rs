@@ -12,7 +12,7 @@ mod tap;
 mod timer;
 
 pub use broker_host::{BrokerHost, HostError};
-pub use client_host::{ClientEdge, ClientHost, ClientMachine};
+pub use client_host::{ClientEdge, ClientHost};
 pub use entropy::{random_u64, seed};
 pub use port::Port;
 pub use tap::{Direction, Tap, TapFrame};

@@ -17,14 +17,14 @@ use tablog::client::consumer::{
 use tablog::client::producer::{
     Acks, ProducerCommand, ProducerConfig, ProducerOutput, ProducerRecord, RecordMetadata,
 };
-use tablog::client::{Admin, ClientConfig, CommandId, Consumer, KafkaError, Producer};
+use tablog::client::{
+    Admin, ClientConfig, ClientMachine, CommandId, Consumer, KafkaError, NetworkEvent, Producer,
+};
 use tablog::metadata::ControllerConfig;
 use tablog::metadata::configs::BrokerConfigs;
 use tablog::protocol::Uuid;
 use tablog::record::Compression;
-use tablog::runtime::{
-    BrokerHost, ClientEdge, ClientHost, ClientMachine, Direction, random_u64, seed,
-};
+use tablog::runtime::{BrokerHost, ClientEdge, ClientHost, Direction, random_u64, seed};
 use tablog::storage::indexed_db::{IndexedDbStorage, delete_database};
 use web_sys::{MessageChannel, MessagePort};
 
@@ -87,6 +87,11 @@ impl Cluster {
         self.door.replace(Some(host));
     }
 
+    /// The broker that runs.
+    pub fn broker(&self) -> BrokerHost {
+        self.door.borrow().clone().expect("it runs")
+    }
+
     /// The broker ends where it stands.
     pub fn crash(&self) {
         self.door.take().expect("it ran");
@@ -96,7 +101,7 @@ impl Cluster {
     pub fn crash_before_the_next_acknowledgement(&self) {
         let door = self.door.clone();
         let produce = Cell::new(None);
-        let host = self.door.borrow().clone().expect("it runs");
+        let host = self.broker();
         host.tap().set(Some(Rc::new(move |tapped| {
             let frame = &tapped.frame;
             match tapped.direction {
@@ -189,7 +194,11 @@ impl Cluster {
         let (outputs, receiver) = unbounded();
         let door = self.door.clone();
         Client {
-            host: ClientHost::new(machine, Edge { door, outputs }),
+            host: ClientHost::new(
+                machine,
+                Edge { door, outputs },
+                ClientConfig::default().request_timeout_ms,
+            ),
             outputs: Mutex::new(receiver),
             last_id: Cell::new(0),
         }
@@ -218,6 +227,8 @@ impl<Output> ClientEdge<Output> for Edge<Output> {
         // Nobody listens any more only if the client is being dropped.
         let _ = self.outputs.unbounded_send(output);
     }
+
+    fn network(&self, _event: NetworkEvent) {}
 }
 
 /// A client and what it has told.

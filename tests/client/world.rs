@@ -4,56 +4,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use tablog::client::{
-    Admin, ClientEffect, ClientEvent, ConnectionId, Consumer, Producer, admin, consumer, producer,
-};
+use tablog::client::{ClientEffect, ClientEvent, ClientMachine, ConnectionId};
 use tablog::now::{Instant, Now, Timestamp};
 
 use super::fake_cluster::{FakeCluster, Heard};
 
-/// What producer, consumer and admin have in common.
-pub trait Client {
-    type Command;
-    type Output;
-    fn handle(
-        &mut self,
-        now: Now,
-        event: ClientEvent<Self::Command>,
-        effects: &mut Vec<ClientEffect<Self::Output>>,
-    );
-}
-
-macro_rules! client {
-    ($client:ty, $command:ty, $output:ty) => {
-        impl Client for $client {
-            type Command = $command;
-            type Output = $output;
-            fn handle(
-                &mut self,
-                now: Now,
-                event: ClientEvent<Self::Command>,
-                effects: &mut Vec<ClientEffect<Self::Output>>,
-            ) {
-                <$client>::handle(self, now, event, effects);
-            }
-        }
-    };
-}
-
-client!(
-    Producer,
-    producer::ProducerCommand,
-    producer::ProducerOutput
-);
-client!(
-    Consumer,
-    consumer::ConsumerCommand,
-    consumer::ConsumerOutput
-);
-client!(Admin, admin::AdminCommand, admin::AdminOutput);
-
 /// A client with its edge.
-pub struct Edge<C: Client> {
+pub struct Edge<C: ClientMachine> {
     client: C,
     pub outputs: VecDeque<C::Output>,
     wires: Vec<Wire>,
@@ -72,7 +29,7 @@ trait AnyEdge {
     fn timer(&self) -> Option<Instant>;
 }
 
-impl<C: Client> Edge<C> {
+impl<C: ClientMachine> Edge<C> {
     fn handle(&mut self, now: Now, event: ClientEvent<C::Command>) {
         let mut effects = Vec::new();
         self.client.handle(now, event, &mut effects);
@@ -94,7 +51,7 @@ impl<C: Client> Edge<C> {
     }
 }
 
-impl<C: Client> AnyEdge for Edge<C> {
+impl<C: ClientMachine> AnyEdge for Edge<C> {
     fn event(&mut self, now: Now, event: ClientEvent<()>) {
         let event = match event {
             ClientEvent::Connected { connection } => ClientEvent::Connected { connection },
@@ -155,7 +112,7 @@ impl World {
         }
     }
 
-    pub fn add<C: Client + 'static>(&mut self, client: C) -> Handle<C> {
+    pub fn add<C: ClientMachine + 'static>(&mut self, client: C) -> Handle<C> {
         let edge = Edge {
             client,
             outputs: VecDeque::new(),
@@ -167,7 +124,7 @@ impl World {
         edge
     }
 
-    pub fn command<C: Client>(&mut self, edge: &Handle<C>, command: C::Command) {
+    pub fn command<C: ClientMachine>(&mut self, edge: &Handle<C>, command: C::Command) {
         edge.borrow_mut()
             .handle(self.now, ClientEvent::Command(command));
     }
@@ -262,7 +219,7 @@ impl World {
     }
 
     /// A client hangs: nothing reaches it and its timer does not fire, but its connections stay.
-    pub fn detach<C: Client + 'static>(&mut self, edge: &Handle<C>) {
+    pub fn detach<C: ClientMachine + 'static>(&mut self, edge: &Handle<C>) {
         let edge: Rc<RefCell<dyn AnyEdge>> = edge.clone();
         if let Some(place) = self.edges.iter_mut().find(|other| Rc::ptr_eq(other, &edge)) {
             *place = Rc::new(RefCell::new(Hung));
@@ -310,7 +267,7 @@ impl World {
     }
 
     /// Waits for an output that `find` takes, up to ten virtual minutes; drops those before it.
-    pub fn wait<C: Client, T>(
+    pub fn wait<C: ClientMachine, T>(
         &mut self,
         edge: &Handle<C>,
         mut find: impl FnMut(&C::Output) -> Option<T>,
