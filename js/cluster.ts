@@ -35,10 +35,12 @@ export interface BrokerOptions {
   storage: "indexeddb" | "memory";
   nodeId: number;
   config: Record<string, string>;
-  /** Whether every client of the broker's last owner is gone, so that its members are. */
-  clientsGone: boolean;
-  /** Whether the databases are known to have been there: a successor creates none anew. */
-  existing: boolean;
+  /**
+   * Whether it follows a broker of this page that has run: then the databases are known to be
+   * there, and the clients live on. The first one follows a broker of a page that is gone, with
+   * its clients.
+   */
+  successor: boolean;
 }
 
 /** How the broker of a cluster is. */
@@ -65,7 +67,6 @@ export class Cluster {
   #status: ClusterStatus = "starting";
   #users = 0;
   #restarts = 0;
-  #brokersStarted = 0;
   #hasRun = false;
   /** By `performance.now()`. */
   #runningSinceMs = Infinity;
@@ -205,12 +206,8 @@ export class Cluster {
       storage,
       nodeId: NODE_ID,
       config,
-      // The first broker of this page follows one of a page that is gone, with its clients. A
-      // replaced one has the clients of the one before.
-      clientsGone: this.#brokersStarted === 0,
-      existing: this.#hasRun,
+      successor: this.#hasRun,
     };
-    this.#brokersStarted += 1;
     const pageLock = this.#pageLock;
     const lock = `tablog:${cluster}:host:${crypto.randomUUID()}`;
     const liveness = pageLock === null ? null : { lock, pageLock };

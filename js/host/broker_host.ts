@@ -64,17 +64,28 @@ export class BrokerHost {
         });
       }
       if (this.#closed) return;
-      const { cluster, storage, config, clientsGone, existing } = options;
-      const opened = { cluster, storage, config, clientsGone, existing };
-      this.#node = await BrokerNode.open(opened, (error: ErrorObject) => {
+      const { cluster, storage, config, successor } = options;
+      const opened = { cluster, storage, config, successor };
+      const node = await BrokerNode.open(opened, (error: ErrorObject) => {
         this.#release?.();
         this.#tell({ type: "stopped", error });
       });
+      // Closed meanwhile, it would run on in the page's own thread.
+      if (this.#isClosed()) {
+        node.close();
+        return;
+      }
+      this.#node = node;
       this.#tell({ type: "running", watched });
     } catch (error) {
       this.#release?.();
       this.#tell({ type: "failed", error: asErrorObject(error) });
     }
+  }
+
+  /** A function, since the flag changes while `#start` waits. */
+  #isClosed(): boolean {
+    return this.#closed;
   }
 
   #tap(on: boolean): void {

@@ -32,12 +32,9 @@ struct Options {
     /// By Kafka's names.
     #[serde(default)]
     config: BTreeMap<String, String>,
-    /// Whether every client that the broker had is gone, so that its members are.
-    #[serde(default)]
-    clients_gone: bool,
-    /// Whether the cluster's databases are known to have been there: they are not created anew.
-    #[serde(default)]
-    existing: bool,
+    /// Whether it follows a broker of the same page. Then the databases are known to be there, and
+    /// are not created anew; and the clients live on, so that the members do.
+    successor: bool,
 }
 
 #[derive(Deserialize)]
@@ -57,8 +54,7 @@ impl BrokerNode {
             cluster,
             storage,
             config: mut values,
-            clients_gone,
-            existing,
+            successor,
         } = from_js(options)?;
         values
             .entry("node.id".to_owned())
@@ -87,7 +83,7 @@ impl BrokerNode {
                 BrokerHost::open(broker, controller, own, metadata, on_stop).await
             }
             StorageKind::IndexedDb => {
-                let database = match existing {
+                let database = match successor {
                     true => IndexedDbStorage::existing,
                     false => IndexedDbStorage::new,
                 };
@@ -97,7 +93,7 @@ impl BrokerNode {
             }
         };
         let host = host.map_err(|error: HostError| error::object(&ErrorObject::from(&error)))?;
-        if clients_gone {
+        if !successor {
             host.dismiss_departed_members().await;
         }
         Ok(BrokerNode { host })

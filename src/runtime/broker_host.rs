@@ -149,7 +149,8 @@ impl BrokerHost {
         inner.ports.borrow_mut().insert(connection, port);
     }
 
-    /// Asks the broker as a client would, through its door; `None` if it stops before it answers.
+    /// Asks the broker as a client would, through its door; `None` if it stops before it answers, or
+    /// refuses to.
     pub(super) async fn ask(&self, version: i16, request: Request) -> Option<Response> {
         let api_key = request.api_key();
         let header = RequestHeader {
@@ -266,6 +267,12 @@ impl Inner {
                     self.push(Node::Broker, Event::Closed { connection });
                 }
             }
+            (
+                Node::Broker,
+                Effect::Close {
+                    connection: OWN_CONNECTION,
+                },
+            ) => self.asking.borrow_mut().clear(),
             (Node::Broker, Effect::Close { connection }) => {
                 self.ports.borrow_mut().remove(&connection);
             }

@@ -10,11 +10,16 @@ use crate::protocol::messages::leave_group_request::{LeaveGroupRequest, MemberId
 use crate::protocol::messages::list_groups_request::ListGroupsRequest;
 use crate::protocol::{ErrorCode, Request, Response};
 use futures_channel::oneshot;
+use futures_util::future::{join_all, select};
+use std::pin::pin;
 
+/// How long a start may be held up: a broker whose storage is full does not answer before there is
+/// room. A session timeout does the rest.
+const DISMISSAL_MS_MAX: u32 = 5_000;
 /// How long to wait before asking again while coordinators fold their logs.
 const LOADING_POLL_MS: u32 = 20;
-/// How often to ask again; a session timeout does the rest.
-const LOADING_POLLS_MAX: u32 = 500;
+/// Groups that are left at a time: they share commits.
+const LEAVES_MAX: usize = 100;
 /// LeaveGroup with several members (KIP-345).
 const LEAVE_GROUP_VERSION: i16 = 4;
 const LIST_GROUPS_VERSION: i16 = 4;
@@ -22,8 +27,15 @@ const DESCRIBE_GROUPS_VERSION: i16 = 5;
 
 impl BrokerHost {
     /// Lets all members leave their groups, but for static ones, which may come back (KIP-345).
-    /// For a broker that nobody has connected to yet.
+    /// For a broker that nobody has connected to yet. Given up after [`DISMISSAL_MS_MAX`].
     pub async fn dismiss_departed_members(&self) {
+        let (sender, expired) = oneshot::channel::<()>();
+        let _timer = Timer::after(DISMISSAL_MS_MAX, move || drop(sender));
+        // A member id is never given twice, so what is still asked then hits nobody new.
+        select(pin!(self.dismiss()), expired).await;
+    }
+
+    async fn dismiss(&self) {
         let Some(groups) = self.groups().await else {
             return;
         };
@@ -36,6 +48,7 @@ impl BrokerHost {
         else {
             return;
         };
+        let mut leaves = Vec::new();
         for group in described.groups {
             let members: Vec<_> = group
                 .members
@@ -47,36 +60,35 @@ impl BrokerHost {
                 })
                 .collect();
             if !members.is_empty() {
-                let leave = Request::LeaveGroup(LeaveGroupRequest {
+                leaves.push(LeaveGroupRequest {
                     group_id: group.group_id,
                     members,
                     ..Default::default()
                 });
-                self.ask(LEAVE_GROUP_VERSION, leave).await;
             }
+        }
+        for leaves in leaves.chunks(LEAVES_MAX) {
+            let leave = |leave: &LeaveGroupRequest| {
+                self.ask(LEAVE_GROUP_VERSION, Request::LeaveGroup(leave.clone()))
+            };
+            join_all(leaves.iter().map(leave)).await;
         }
     }
 
     /// All groups, once every coordinator has folded its log.
     async fn groups(&self) -> Option<Vec<String>> {
-        for _ in 0..LOADING_POLLS_MAX {
+        loop {
             let list = Request::ListGroups(ListGroupsRequest::default());
             let Some(Response::ListGroups(listed)) = self.ask(LIST_GROUPS_VERSION, list).await
             else {
                 return None;
             };
             if listed.error_code != ErrorCode::CoordinatorLoadInProgress.code() {
-                return Some(
-                    listed
-                        .groups
-                        .into_iter()
-                        .map(|group| group.group_id)
-                        .collect(),
-                );
+                let ids = listed.groups.into_iter().map(|group| group.group_id);
+                return Some(ids.collect());
             }
             pause(LOADING_POLL_MS).await;
         }
-        None
     }
 }
 

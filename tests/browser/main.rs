@@ -9,6 +9,7 @@
 )]
 
 mod cluster;
+mod departed;
 mod engine;
 mod storage;
 
