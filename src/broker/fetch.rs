@@ -155,12 +155,7 @@ impl DelayedFetch {
             // a valid position of a client that was told of it by an earlier leader: it waits.
             let log_end_offset = broker.logs.log_end_offset(id).unwrap_or(high_watermark);
             if wanted.fetch_offset < log_start_offset || log_end_offset < wanted.fetch_offset {
-                let failed = gathered.fail(wanted.partition, ErrorCode::OffsetOutOfRange);
-                return PartitionData {
-                    high_watermark,
-                    log_start_offset,
-                    ..failed
-                };
+                return gathered.fail(wanted.partition, ErrorCode::OffsetOutOfRange);
             }
             gathered.partitions.insert(Watch::Partition(id));
             return data;

@@ -4,12 +4,14 @@ use super::connections::RequestContext;
 use super::purgatory::{Parked, Watch};
 use super::{Broker, Delayed, Progress, REQUEST_LOADS_MAX};
 use crate::log::{Lookup, TimestampOffset};
-use crate::protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
+use crate::protocol::messages::list_offsets_request::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
 use crate::protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 use crate::protocol::{ErrorCode, Response};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The log's end, as this consumer may see it.
 const LATEST_TIMESTAMP: i64 = -1;
@@ -48,24 +50,30 @@ pub(super) fn handle(
 ) -> Progress {
     let mut response = ListOffsetsResponse::default();
     let mut waiting = Vec::new();
-    for topic in request.topics {
-        let mut partitions = Vec::new();
-        for wanted in topic.partitions {
-            match check_timestamp(context.api_version, wanted.timestamp) {
+    for (name, partitions) in by_partition(request.topics) {
+        let mut answers = Vec::new();
+        for mut asked in partitions.into_values() {
+            let Some(wanted) = asked.pop() else { continue };
+            let checked = match asked.is_empty() {
+                true => check_timestamp(context.api_version, wanted.timestamp),
+                // Nobody could tell the answers apart (`ReplicaManager.fetchOffset`).
+                false => Err(ErrorCode::InvalidRequest),
+            };
+            match checked {
                 Ok(()) => {
-                    partitions.push(answer(&wanted, None));
+                    answers.push(answer(&wanted, None));
                     waiting.push(Waiting {
                         topic: response.topics.len(),
-                        partition: partitions.len() - 1,
+                        partition: answers.len() - 1,
                         wanted,
                     });
                 }
-                Err(error) => partitions.push(refusal(&wanted, error)),
+                Err(error) => answers.push(refusal(&wanted, error)),
             }
         }
         response.topics.push(ListOffsetsTopicResponse {
-            name: topic.name,
-            partitions,
+            name,
+            partitions: answers,
             ..Default::default()
         });
     }
@@ -75,6 +83,21 @@ pub(super) fn handle(
         waiting,
     }
     .advance(broker)
+}
+
+/// What is asked of each partition, also where a topic is named twice.
+fn by_partition(
+    topics: Vec<ListOffsetsTopic>,
+) -> BTreeMap<String, BTreeMap<i32, Vec<ListOffsetsPartition>>> {
+    let mut all: BTreeMap<_, BTreeMap<_, Vec<_>>> = BTreeMap::new();
+    for topic in topics {
+        let partitions = all.entry(topic.name).or_default();
+        for wanted in topic.partitions {
+            let asked = partitions.entry(wanted.partition_index).or_default();
+            asked.push(wanted);
+        }
+    }
+    all
 }
 
 impl DelayedListOffsets {

@@ -11,15 +11,23 @@ use crate::protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use crate::protocol::{ErrorCode, Request, Response, Uuid};
+use std::collections::BTreeSet;
 
 /// "The operations are not asked for" of `topic_authorized_operations`.
 const OPERATIONS_UNKNOWN: i32 = i32::MIN;
+/// The first version that may name topics by their ids. The fields are older.
+const SINCE_TOPIC_IDS: i16 = 12;
 
 pub(super) fn handle(
     broker: &mut Broker,
     context: &RequestContext,
     request: MetadataRequest,
 ) -> Progress {
+    let MetadataRequest { topics, .. } = &request;
+    let topics = topics.as_deref().unwrap_or_default();
+    if context.api_version < SINCE_TOPIC_IDS && topics.iter().any(|it| !is_by_name(it)) {
+        return Progress::Respond(Response::Metadata(invalid(topics)));
+    }
     let missing = broker.topics_to_create(&request);
     if !missing.is_empty() && broker.create_topics_for(context.token, &missing) {
         // Asked again when they exist or were refused: then without creating.
@@ -54,8 +62,7 @@ pub(super) fn handle(
     };
     let topics = match wanted {
         None => image.topics().map(describe).collect(),
-        Some(topics) => topics
-            .iter()
+        Some(topics) => each_once(topics)
             .map(|topic| broker.describe_wanted(topic))
             .collect(),
     };
@@ -76,27 +83,25 @@ impl Broker {
             return Vec::new();
         }
         let image = self.metadata.image();
-        let mut missing: Vec<String> = request
-            .topics
-            .iter()
-            .flatten()
+        let topics = request.topics.as_deref().unwrap_or_default();
+        let mut missing: Vec<String> = each_once(topics)
             .filter_map(|topic| topic.name.clone())
             .filter(|name| image.topic(name).is_none() && validate_topic_name(name).is_ok())
             .collect();
         missing.sort();
-        missing.dedup();
         missing
     }
 
     fn describe_wanted(&self, wanted: &MetadataRequestTopic) -> MetadataResponseTopic {
         let image = self.metadata.image();
-        let by_id = wanted.name.is_none();
-        let found = match &wanted.name {
+        let by_id = !is_by_name(wanted);
+        let name = wanted.name.as_deref().filter(|_| !by_id);
+        let found = match name {
             Some(name) => image.topic(name),
             None => image.topic_by_id(wanted.topic_id),
         };
         found.map(describe).unwrap_or_else(|| {
-            let error = match &wanted.name {
+            let error = match name {
                 None => ErrorCode::UnknownTopicId,
                 Some(name) if validate_topic_name(name).is_err() => {
                     ErrorCode::InvalidTopicException
@@ -105,13 +110,13 @@ impl Broker {
             };
             MetadataResponseTopic {
                 error_code: error.code(),
-                name: wanted.name.clone(),
+                name: name.map(str::to_owned),
                 topic_id: if by_id {
                     wanted.topic_id
                 } else {
                     Uuid::default()
                 },
-                is_internal: wanted.name.as_deref().is_some_and(is_internal_topic),
+                is_internal: name.is_some_and(is_internal_topic),
                 topic_authorized_operations: OPERATIONS_UNKNOWN,
                 ..Default::default()
             }
@@ -129,6 +134,41 @@ impl Broker {
         token: super::connections::RequestToken,
     ) -> bool {
         self.create_topics_for(token, &[CONSUMER_OFFSETS_TOPIC.to_owned()])
+    }
+}
+
+/// Whether a topic is asked for by its name, and not by its id.
+fn is_by_name(wanted: &MetadataRequestTopic) -> bool {
+    wanted.name.is_some() && wanted.topic_id == Uuid::default()
+}
+
+/// What is asked for, without repetition. Where any topic has an id, names do not count
+/// (`KafkaApis.handleTopicMetadataRequest`).
+fn each_once(topics: &[MetadataRequestTopic]) -> impl Iterator<Item = &MetadataRequestTopic> {
+    let by_id = topics.iter().any(|it| it.topic_id != Uuid::default());
+    let mut seen = BTreeSet::new();
+    topics
+        .iter()
+        .filter(move |it| by_id != is_by_name(it))
+        .filter(move |it| match by_id {
+            true => seen.insert((None, it.topic_id)),
+            false => seen.insert((it.name.as_deref(), it.topic_id)),
+        })
+}
+
+/// Kafka's answer to ids in a version that has none yet.
+fn invalid(topics: &[MetadataRequestTopic]) -> MetadataResponse {
+    let topics = topics.iter().map(|topic| MetadataResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        topic_authorized_operations: OPERATIONS_UNKNOWN,
+        ..Default::default()
+    });
+    MetadataResponse {
+        controller_id: -1,
+        topics: topics.collect(),
+        ..Default::default()
     }
 }
 

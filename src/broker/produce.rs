@@ -41,6 +41,8 @@ pub(super) fn handle(
     let acks = request.acks;
     let mut response = ProduceResponse::default();
     let mut waiting = Vec::new();
+    // Of a partition that is named twice Kafka 4.3.1 keeps the last batch and drops the others,
+    // whose producer believes them stored. Here each is appended and answered.
     for topic in &request.topic_data {
         let mut answers = Vec::new();
         for data in &topic.partition_data {

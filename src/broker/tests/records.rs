@@ -158,6 +158,9 @@ fn an_offset_out_of_range_is_told_at_once() {
     };
     let data = &response.responses[0].partitions[0];
     assert_eq!(data.error_code, ErrorCode::OffsetOutOfRange.code());
+    // As Kafka's: nothing else is told of the partition.
+    let ends = (data.high_watermark, data.last_stable_offset);
+    assert_eq!((ends, data.log_start_offset), ((-1, -1), -1));
 }
 
 #[test]
@@ -388,6 +391,39 @@ fn times_are_looked_up_in_more_partitions_than_the_cache_keeps() {
     };
     let found = &response.topics[0].partitions;
     assert!(found.iter().all(|it| (it.error_code, it.offset) == (0, 0)));
+}
+
+#[test]
+fn a_partition_whose_offset_is_asked_for_twice_is_refused_once() {
+    let mut node = Node::start();
+    node.create_topic("t", 2, &[]);
+    node.produce("t", 1, batch(&["a"]));
+    let Request::ListOffsets(mut request) = list_offsets_request(-1) else {
+        panic!("it is one");
+    };
+    let mut again = request.topics[0].clone();
+    again.partitions.push(ListOffsetsPartition {
+        partition_index: 1,
+        ..again.partitions[0].clone()
+    });
+    request.topics.push(again);
+    let Response::ListOffsets(response) = node.ask(7, Request::ListOffsets(request)) else {
+        panic!("no answer");
+    };
+    assert_eq!(response.topics.len(), 1);
+    let told: Vec<_> = response.topics[0]
+        .partitions
+        .iter()
+        .map(|it| {
+            (
+                it.partition_index,
+                ErrorCode::from_code(it.error_code),
+                it.offset,
+            )
+        })
+        .collect();
+    let refused = (0, ErrorCode::InvalidRequest, -1);
+    assert_eq!(told, [refused, (1, ErrorCode::None, 1)]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::protocol::messages::incremental_alter_configs_request::{
 };
 use crate::protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use crate::protocol::messages::metadata_response::MetadataResponseTopic;
-use crate::protocol::{ErrorCode, Request, Response};
+use crate::protocol::{ErrorCode, Request, Response, Uuid};
 use bytes::Bytes;
 
 fn metadata(node: &mut Node, name: &str, create: bool) -> MetadataResponseTopic {
@@ -51,6 +51,66 @@ fn asking_for_a_topic_creates_it_if_that_is_allowed() {
     let topic_id = created.topic_id;
     let mut node = node.restart();
     assert_eq!(metadata(&mut node, "new", false).topic_id, topic_id);
+}
+
+fn asked(name: Option<&str>, topic_id: Uuid) -> MetadataRequestTopic {
+    MetadataRequestTopic {
+        name: name.map(str::to_owned),
+        topic_id,
+        ..Default::default()
+    }
+}
+
+/// What is told of the topics: errors and names.
+fn told(
+    node: &mut Node,
+    version: i16,
+    topics: Vec<MetadataRequestTopic>,
+) -> Vec<(ErrorCode, Option<String>)> {
+    let request = MetadataRequest {
+        topics: Some(topics),
+        ..Default::default()
+    };
+    let Response::Metadata(response) = node.ask(version, Request::Metadata(request)) else {
+        panic!("no answer");
+    };
+    let topics = response.topics.into_iter();
+    topics
+        .map(|topic| (ErrorCode::from_code(topic.error_code), topic.name))
+        .collect()
+}
+
+#[test]
+fn a_topic_that_is_asked_for_twice_is_told_once() {
+    let mut node = Node::start();
+    node.create_topic("t", 1, &[]);
+    let (t, other) = (asked(Some("t"), Uuid::default()), Uuid([7; 16]));
+    let nope = asked(Some("no spaces"), Uuid::default());
+    let topics = vec![t.clone(), nope.clone(), t.clone(), nope];
+    let t_found = (ErrorCode::None, Some("t".to_owned()));
+    let invalid = (
+        ErrorCode::InvalidTopicException,
+        Some("no spaces".to_owned()),
+    );
+    assert_eq!(told(&mut node, 10, topics), [t_found, invalid]);
+    // Where ids are asked for, names do not count.
+    let topics = vec![asked(None, other), t, asked(Some("t"), other)];
+    let unknown = (ErrorCode::UnknownTopicId, None);
+    assert_eq!(told(&mut node, 12, topics), [unknown]);
+}
+
+#[test]
+fn topics_are_not_asked_for_by_id_before_version_12() {
+    let mut node = Node::start();
+    node.create_topic("t", 1, &[]);
+    for version in [10, 11] {
+        let topics = vec![asked(None, Uuid([7; 16])), asked(Some("t"), Uuid([7; 16]))];
+        let invalid = |name: &str| (ErrorCode::InvalidRequest, Some(name.to_owned()));
+        assert_eq!(
+            told(&mut node, version, topics),
+            [invalid(""), invalid("t")]
+        );
+    }
 }
 
 #[test]
