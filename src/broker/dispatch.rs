@@ -2,23 +2,21 @@
 
 use super::connections::{Answer, RequestContext, RequestToken};
 use super::{
-    Broker, Delayed, EARLY_REQUESTS_MAX, Phase, Progress, api_versions, delete_records,
-    describe_cluster, describe_configs, fetch, groups, init_producer_id, list_offsets, metadata,
+    Broker, Delayed, Phase, Progress, api_versions, delete_records, describe_cluster,
+    describe_configs, fetch, groups, init_producer_id, list_offsets, metadata,
     offset_for_leader_epoch, produce,
 };
 use crate::machine::ConnectionId;
 use crate::now::Now;
 use crate::protocol::{self, ApiKey, Request, RequestError, Response};
 use bytes::Bytes;
+use std::collections::VecDeque;
 
 impl Broker {
     /// Takes a request frame. One that cannot be understood ends its connection, as in Kafka.
     pub(super) fn request(&mut self, now: Now, connection: ConnectionId, frame: Bytes) {
         if let Phase::Starting { early, .. } = &mut self.phase {
-            if early.len() < EARLY_REQUESTS_MAX {
-                early.push_back((connection, frame));
-            } else {
-                early.retain(|(from, _)| *from != connection);
+            if !early.push(connection, frame) {
                 self.connections.close(connection);
             }
             return;
@@ -140,7 +138,11 @@ impl Broker {
     }
 
     /// Starts the requests that came before the broker knew its cluster.
-    pub(super) fn start_early_requests(&mut self, now: Now, early: Vec<(ConnectionId, Bytes)>) {
+    pub(super) fn start_early_requests(
+        &mut self,
+        now: Now,
+        early: VecDeque<(ConnectionId, Bytes)>,
+    ) {
         for (connection, frame) in early {
             self.request(now, connection, frame);
         }

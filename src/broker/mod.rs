@@ -11,6 +11,7 @@ mod delete_records;
 mod describe_cluster;
 mod describe_configs;
 mod dispatch;
+mod early;
 mod fetch;
 mod forward;
 mod groups;
@@ -26,17 +27,18 @@ mod tests;
 
 pub use config::BrokerConfig;
 pub use connections::{CONNECTION_REQUESTS_MAX, RequestToken};
+pub use early::{EARLY_REQUESTS_BYTES_MAX, EARLY_REQUESTS_MAX};
 pub use purgatory::PURGATORY_REQUESTS_MAX;
 
 use crate::log::{CHUNK_BYTES_MAX, CHUNK_CACHE_BYTES_MAX, LogEvent, LogManager, PartitionId};
-use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
+use crate::machine::{Effect, Event, Machine, Peer};
 use crate::metadata::MetadataFollower;
 use crate::now::{Instant, Now};
 use crate::protocol::{EncodeError, Response, Uuid};
 use crate::replica::Partition;
 use crate::storage::StorageError;
-use bytes::Bytes;
 use connections::{Answer, Connections, Ready};
+use early::EarlyRequests;
 use groups::Shards;
 use purgatory::{Parked, Purgatory, Watch};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -46,8 +48,6 @@ pub const FETCH_BYTES_MAX: usize = 57_671_680;
 /// Loads that one request may have under way. Each brings up to a chunk, and all of them must stay
 /// in the cache until the request has used them.
 pub const REQUEST_LOADS_MAX: usize = CHUNK_CACHE_BYTES_MAX / CHUNK_BYTES_MAX / 2;
-/// Requests that may wait until the broker knows its cluster.
-pub const EARLY_REQUESTS_MAX: usize = 10_000;
 /// Waking up later than asked by more than this means that nobody could run meanwhile: the laptop
 /// slept or the tab was frozen.
 pub const GAP_MS_MIN: u64 = 5_000;
@@ -84,7 +84,7 @@ enum Phase {
     Starting {
         logs_open: bool,
         registered: bool,
-        early: VecDeque<(ConnectionId, Bytes)>,
+        early: EarlyRequests,
     },
     Running,
     Stopped,
@@ -136,7 +136,7 @@ impl Broker {
             phase: Phase::Starting {
                 logs_open: false,
                 registered: false,
-                early: VecDeque::new(),
+                early: EarlyRequests::default(),
             },
             logs: LogManager::new(),
             metadata: MetadataFollower::new(config.registration(incarnation_id))?,
@@ -172,7 +172,7 @@ impl Machine for Broker {
             Event::Request { connection, frame } => self.request(now, connection, frame),
             Event::Closed { connection } => {
                 if let Phase::Starting { early, .. } = &mut self.phase {
-                    early.retain(|(from, _)| *from != connection);
+                    early.forget(connection);
                 }
                 for token in self.connections.forget(connection) {
                     self.abandon(token);

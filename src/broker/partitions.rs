@@ -268,7 +268,7 @@ impl Broker {
         else {
             return;
         };
-        let early = std::mem::take(early).into();
+        let early = early.take();
         self.phase = Phase::Running;
         self.follow_image(now);
         self.logs.tick(now);
