@@ -196,6 +196,7 @@ impl Machine for Broker {
             self.log_event(now, event);
         }
         self.retry_moved(now);
+        self.activate_shards(now);
         // A request may have set a deadline that has come already, such as that of a first
         // rebalance without delay.
         self.shards.expire(now, &mut self.logs);
@@ -235,12 +236,12 @@ impl Broker {
                 }
                 self.run_if_ready(now);
             }
-            LogEvent::Durable { id, end } => self.durable(now, id, end),
+            LogEvent::Durable { id, end } => self.durable(id, end),
             LogEvent::LogStartOffset { id, .. } => {
                 self.moved.insert(Watch::Partition(id));
             }
             LogEvent::Loaded { load } => {
-                self.shards.loaded(now, &mut self.logs, load);
+                self.shards.loaded(&mut self.logs, load);
                 self.moved.insert(Watch::Load(load));
             }
             LogEvent::RolledBack { id, error, .. } => self.rolled_back(now, id, &error),

@@ -190,7 +190,7 @@ impl Broker {
             }
             match found {
                 Some((topic, state)) if state.leader == node_id => {
-                    self.lead(now, id, &state, topic == CONSUMER_OFFSETS_TOPIC);
+                    self.lead(id, &state, topic == CONSUMER_OFFSETS_TOPIC);
                 }
                 _ => self.resign(id),
             }
@@ -209,7 +209,7 @@ impl Broker {
     }
 
     /// Leads a partition, newly or under a new leader epoch.
-    fn lead(&mut self, now: Now, id: PartitionId, state: &PartitionImage, is_coordinator: bool) {
+    fn lead(&mut self, id: PartitionId, state: &PartitionImage, is_coordinator: bool) {
         let node_id = self.node_id();
         let durable_end = self.logs.durable_end(id).unwrap_or(0);
         let partition = self
@@ -221,22 +221,33 @@ impl Broker {
         partition.update_durable_end(node_id, durable_end);
         if is_coordinator && self.shards.id(id.partition) != Some(id) {
             let epoch = state.leader_epoch;
-            self.shards.start(now, &mut self.logs, id, epoch);
+            self.shards.start(&mut self.logs, id, epoch);
         } else if is_coordinator {
             self.shards
                 .set_leader_epoch(id.partition, state.leader_epoch);
         }
     }
 
+    /// Begins to serve the coordinators whose logs are folded.
+    pub(super) fn activate_shards(&mut self, now: Now) {
+        let image = self.metadata.image();
+        self.shards.activate(now, &mut self.logs, |name, topic_id| {
+            // Offsets of former versions do not say which topic of the name they are of.
+            let unknown = topic_id == Uuid::default();
+            let topic = image.topic(name);
+            topic.is_some_and(|topic| unknown || topic.topic_id == topic_id)
+        });
+    }
+
     /// Everything below `end` is durable: the high watermark follows, and with it all who wait.
-    pub(super) fn durable(&mut self, now: Now, id: PartitionId, end: i64) {
+    pub(super) fn durable(&mut self, id: PartitionId, end: i64) {
         let node_id = self.node_id();
         let Some(partition) = self.partitions.get_mut(&id) else {
             return;
         };
         if let Some(high_watermark) = partition.update_durable_end(node_id, end) {
             self.shards
-                .high_watermark_moved(now, &mut self.logs, id, high_watermark);
+                .high_watermark_moved(&mut self.logs, id, high_watermark);
         }
         self.moved.insert(Watch::Partition(id));
     }
@@ -253,7 +264,7 @@ impl Broker {
             && let Some(partition) = self.partitions.get(&id)
         {
             let epoch = partition.leader_epoch();
-            self.shards.start(now, &mut self.logs, id, epoch);
+            self.shards.start_again(&mut self.logs, id, epoch);
         }
         self.metadata.reregister();
     }
@@ -272,6 +283,7 @@ impl Broker {
         self.phase = Phase::Running;
         self.follow_image(now);
         self.logs.tick(now);
+        self.activate_shards(now);
         self.start_early_requests(now, early);
     }
 }

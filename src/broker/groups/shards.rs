@@ -6,7 +6,7 @@ use crate::coordinator::group::{
 use crate::log::{AppendOrigin, LoadId, LogError, LogManager, PartitionId, Read};
 use crate::now::{Instant, Now};
 use crate::protocol::DecodeError;
-use crate::protocol::{ErrorCode, Response};
+use crate::protocol::{ErrorCode, Response, Uuid};
 use crate::record::{BatchBuilder, BatchFields, Compression, RecordError, batches, records};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -22,6 +22,8 @@ pub struct Shards {
     /// Shards taken up so far: gives each its own seed, and so member ids of its own.
     starts: u64,
     shards: BTreeMap<i32, Shard>,
+    /// Shards whose logs are folded, before they are active.
+    folded: Vec<i32>,
     replies: Vec<(RequestId, Result<Response, ErrorCode>)>,
 }
 
@@ -29,6 +31,8 @@ pub struct Shards {
 struct Shard {
     id: PartitionId,
     leader_epoch: i32,
+    /// The log is folded for the first time, and not again after a refusal or a failed commit.
+    first_fold: bool,
     phase: Phase,
     /// Answers, oldest first, each with the log end that must be durable before it leaves.
     waiting: VecDeque<(i64, RequestId, Response)>,
@@ -46,6 +50,8 @@ enum Phase {
         end: i64,
         load: Option<LoadId>,
     },
+    /// Everything is replayed; see [`Shards::activate`].
+    Folded(Box<GroupShard>),
     Active(Box<GroupShard>),
     /// The partition cannot be read.
     Failed,
@@ -58,12 +64,28 @@ impl Shards {
             seed,
             starts: 0,
             shards: BTreeMap::new(),
+            folded: Vec::new(),
             replies: Vec::new(),
         }
     }
 
-    /// Takes up (or takes up again) the shard of a partition that this broker leads.
-    pub fn start(&mut self, now: Now, logs: &mut LogManager, id: PartitionId, leader_epoch: i32) {
+    /// Takes up the shard of a partition that this broker leads.
+    pub fn start(&mut self, logs: &mut LogManager, id: PartitionId, leader_epoch: i32) {
+        self.begin(logs, id, leader_epoch, true);
+    }
+
+    /// Takes up a shard again, whose state is not that of its log any more.
+    pub fn start_again(&mut self, logs: &mut LogManager, id: PartitionId, leader_epoch: i32) {
+        self.begin(logs, id, leader_epoch, false);
+    }
+
+    fn begin(
+        &mut self,
+        logs: &mut LogManager,
+        id: PartitionId,
+        leader_epoch: i32,
+        first_fold: bool,
+    ) {
         self.stop(id.partition);
         let shard = Box::new(GroupShard::new(self.config.clone(), self.next_seed()));
         let next_offset = logs.log_start_offset(id).unwrap_or(0);
@@ -76,12 +98,45 @@ impl Shards {
         let shard = Shard {
             id,
             leader_epoch,
+            first_fold,
             phase,
             waiting: VecDeque::new(),
             open: Vec::new(),
         };
         self.shards.insert(id.partition, shard);
-        self.replay(now, logs, id.partition);
+        self.replay(logs, id.partition);
+    }
+
+    /// Begins to serve the shards whose logs are folded, without the offsets of topics for which
+    /// `exists` is false: those were deleted while nobody served the shard, or the commit that
+    /// should have removed them failed.
+    pub fn activate(
+        &mut self,
+        now: Now,
+        logs: &mut LogManager,
+        exists: impl Fn(&str, Uuid) -> bool,
+    ) {
+        for partition in std::mem::take(&mut self.folded) {
+            let Some(shard) = self.shards.get_mut(&partition) else {
+                continue;
+            };
+            let mut folded = match std::mem::replace(&mut shard.phase, Phase::Failed) {
+                Phase::Folded(folded) => folded,
+                other => {
+                    shard.phase = other;
+                    continue;
+                }
+            };
+            folded.loaded(now);
+            let mut outcome = Outcome::default();
+            folded.retain_topics(&exists, &mut outcome);
+            shard.phase = Phase::Active(folded);
+            // Once: where commits fail, each would be the reason of the next. What is not written
+            // now is left out again when the log is folded next.
+            if shard.first_fold && !outcome.append.is_empty() {
+                let _ = shard.append(now, logs, &outcome.append);
+            }
+        }
     }
 
     /// Gives up the shard of a partition: what waits for it is told to look for the coordinator.
@@ -116,7 +171,9 @@ impl Shards {
     pub fn check(&self, partition: i32) -> Result<(), ErrorCode> {
         match self.shards.get(&partition).map(|shard| &shard.phase) {
             None => Err(ErrorCode::NotCoordinator),
-            Some(Phase::Loading { .. }) => Err(ErrorCode::CoordinatorLoadInProgress),
+            Some(Phase::Loading { .. } | Phase::Folded(_)) => {
+                Err(ErrorCode::CoordinatorLoadInProgress)
+            }
             Some(Phase::Failed) => Err(ErrorCode::CoordinatorNotAvailable),
             Some(Phase::Active(_)) => Ok(()),
         }
@@ -131,7 +188,7 @@ impl Shards {
         request: GroupRequest,
     ) {
         // Where storage could not be read, another try may succeed.
-        self.replay(now, logs, partition);
+        self.replay(logs, partition);
         if let Err(error) = self.check(partition) {
             self.replies.push((request.id, Err(error)));
             return;
@@ -205,12 +262,11 @@ impl Shards {
     /// for it goes on.
     pub fn high_watermark_moved(
         &mut self,
-        now: Now,
         logs: &mut LogManager,
         id: PartitionId,
         high_watermark: i64,
     ) {
-        self.replay(now, logs, id.partition);
+        self.replay(logs, id.partition);
         self.release(id, high_watermark);
     }
 
@@ -231,7 +287,7 @@ impl Shards {
     }
 
     /// A load has ended: replays that waited for it go on.
-    pub fn loaded(&mut self, now: Now, logs: &mut LogManager, ended: LoadId) {
+    pub fn loaded(&mut self, logs: &mut LogManager, ended: LoadId) {
         let waiting: Vec<i32> = self
             .shards
             .iter()
@@ -241,7 +297,7 @@ impl Shards {
             .map(|(partition, _)| *partition)
             .collect();
         for partition in waiting {
-            self.replay(now, logs, partition);
+            self.replay(logs, partition);
         }
     }
 
@@ -266,29 +322,17 @@ impl Shards {
         let mut outcome = Outcome::default();
         action(active, &mut outcome);
         let id = shard.id;
-        if !outcome.append.is_empty() {
-            let appended = match encode(now, &outcome.append) {
-                Ok(batch) => logs
-                    .append(
-                        now,
-                        id,
-                        batch,
-                        AppendOrigin::Coordinator,
-                        shard.leader_epoch,
-                    )
-                    .map_err(|error| error.error_code()),
-                Err(error) => Err(error.error_code()),
-            };
-            if let Err(code) = appended {
-                // The shard has applied what its log refuses: only a replay makes them agree.
-                for (request, _) in outcome.replies {
-                    shard.open.retain(|open| *open != request);
-                    self.replies.push((request, Err(coordinator_error(code))));
-                }
-                let leader_epoch = shard.leader_epoch;
-                self.start(now, logs, id, leader_epoch);
-                return;
+        if !outcome.append.is_empty()
+            && let Err(code) = shard.append(now, logs, &outcome.append)
+        {
+            // The shard has applied what its log refuses: only a replay makes them agree.
+            for (request, _) in outcome.replies {
+                shard.open.retain(|open| *open != request);
+                self.replies.push((request, Err(coordinator_error(code))));
             }
+            let leader_epoch = shard.leader_epoch;
+            self.start_again(logs, id, leader_epoch);
+            return;
         }
         let required = logs.log_end_offset(id).unwrap_or(0);
         for (request, response) in outcome.replies {
@@ -299,7 +343,7 @@ impl Shards {
         self.release(id, durable_end);
     }
 
-    fn replay(&mut self, now: Now, logs: &mut LogManager, partition: i32) {
+    fn replay(&mut self, logs: &mut LogManager, partition: i32) {
         let Some(shard) = self.shards.get_mut(&partition) else {
             return;
         };
@@ -312,13 +356,13 @@ impl Shards {
         } = &mut shard.phase
         {
             if *end <= *next_offset {
-                folded.loaded(now);
                 let Phase::Loading { shard: folded, .. } =
                     std::mem::replace(&mut shard.phase, Phase::Failed)
                 else {
                     return;
                 };
-                shard.phase = Phase::Active(folded);
+                shard.phase = Phase::Folded(folded);
+                self.folded.push(partition);
                 return;
             }
             match logs.read(id, *next_offset, *end, REPLAY_BYTES_MAX, true) {
@@ -351,6 +395,19 @@ impl Shards {
 }
 
 impl Shard {
+    fn append(
+        &self,
+        now: Now,
+        logs: &mut LogManager,
+        records: &[CoordinatorRecord],
+    ) -> Result<(), ErrorCode> {
+        let batch = encode(now, records).map_err(|error| error.error_code())?;
+        let origin = AppendOrigin::Coordinator;
+        logs.append(now, self.id, batch, origin, self.leader_epoch)
+            .map_err(|error| error.error_code())?;
+        Ok(())
+    }
+
     fn active(&self) -> Option<&GroupShard> {
         match &self.phase {
             Phase::Active(shard) => Some(shard),

@@ -2,6 +2,7 @@
 //! their records are durable, and a restart finds them again.
 
 use super::node::{Node, batch, produce_request};
+use crate::protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::protocol::messages::heartbeat_request::HeartbeatRequest;
 use crate::protocol::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
@@ -315,4 +316,67 @@ fn a_coordinator_whose_log_could_not_be_read_tries_again() {
         Err(ErrorCode::CoordinatorLoadInProgress.code())
     );
     assert_eq!(committed(&mut node, "g"), Ok(65));
+}
+
+fn delete_topic(node: &mut Node) {
+    let delete = DeleteTopicsRequest {
+        topic_names: vec!["t".to_owned()],
+        timeout_ms: 1_000,
+        ..Default::default()
+    };
+    let Response::DeleteTopics(response) = node.ask(4, Request::DeleteTopics(delete)) else {
+        panic!("no answer");
+    };
+    assert_eq!(response.responses[0].error_code, 0);
+}
+
+#[test]
+fn a_deleted_topic_takes_its_offsets_along_also_when_the_broker_dies_in_between() {
+    let mut node = node();
+    assert_eq!(commit(&mut node, &[("t", 0, 7)]), [("t".to_owned(), 0)]);
+    // The controller's log says that the topic is gone, the coordinator's does not yet.
+    node.commits = None;
+    delete_topic(&mut node);
+    let mut node = node.restart();
+    assert_eq!(committed(&mut node, "g"), Ok(-1));
+    node.create_topic("t", 2, &[]);
+    // The log has forgotten it too: nobody finds it by the new topic's name.
+    assert_eq!(committed(&mut node.restart(), "g"), Ok(-1));
+}
+
+#[test]
+fn a_topic_that_is_deleted_while_its_coordinator_loads_takes_its_offsets_along() {
+    let mut node = node();
+    // So many that they are read from a segment.
+    node.commits = None;
+    let metadata = "m".repeat(4_096);
+    for offset in 0..=65 {
+        let Request::OffsetCommit(mut request) = commit_request(&[("t", 0, offset)]) else {
+            unreachable!()
+        };
+        request.topics[0].partitions[0].committed_metadata = Some(metadata.clone());
+        node.send(1, 8, Request::OffsetCommit(request));
+    }
+    node.commits = Some(Outcome::Done);
+    node.run();
+    let mut node = node.restart_where(true);
+    delete_topic(&mut node);
+    node.create_topic("t", 2, &[]);
+    node.loads_fail = false;
+    let loading = ErrorCode::CoordinatorLoadInProgress.code();
+    assert_eq!(committed(&mut node, "g"), Err(loading));
+    assert_eq!(committed(&mut node, "g"), Ok(-1));
+}
+
+#[test]
+fn a_coordinator_that_cannot_write_that_a_topic_is_gone_does_not_try_for_ever() {
+    let mut node = node();
+    assert_eq!(commit(&mut node, &[("t", 0, 7)]), [("t".to_owned(), 0)]);
+    node.commits = Some(Outcome::Quota);
+    delete_topic(&mut node);
+    node.run();
+    let before = node.storage_requests();
+    assert_eq!(committed(&mut node, "g"), Ok(-1));
+    node.run();
+    assert_eq!(node.storage_requests(), before);
 }

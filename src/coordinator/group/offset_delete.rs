@@ -6,11 +6,11 @@ use super::offsets::TopicPartition;
 use super::outcome::Outcome;
 use super::records::offset_tombstone;
 use super::shard::GroupShard;
-use crate::protocol::ErrorCode;
 use crate::protocol::messages::offset_delete_request::OffsetDeleteRequest;
 use crate::protocol::messages::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
+use crate::protocol::{ErrorCode, Uuid};
 
 impl GroupShard {
     /// Forgets offsets that no live member needs.
@@ -71,6 +71,13 @@ impl GroupShard {
     /// Forgets what was committed for a topic that was deleted.
     pub fn topic_deleted(&mut self, topic: &str, outcome: &mut Outcome) {
         for (group_id, partition) in self.offsets.of_topic(topic) {
+            self.delete_offset(&group_id, &partition, outcome);
+        }
+    }
+
+    /// Forgets what was committed for topics that do not exist, by name and id.
+    pub fn retain_topics(&mut self, exists: impl Fn(&str, Uuid) -> bool, outcome: &mut Outcome) {
+        for (group_id, partition) in self.offsets.of_other_topics(exists) {
             self.delete_offset(&group_id, &partition, outcome);
         }
     }

@@ -136,6 +136,22 @@ impl Offsets {
             .collect()
     }
 
+    /// What was committed for topics for which `exists` is false, by any group.
+    pub fn of_other_topics(
+        &self,
+        exists: impl Fn(&str, Uuid) -> bool,
+    ) -> Vec<(String, TopicPartition)> {
+        self.committed
+            .iter()
+            .flat_map(|(group_id, offsets)| {
+                offsets
+                    .iter()
+                    .filter(|(partition, it)| !exists(&partition.topic, it.topic_id))
+                    .map(|(partition, _)| (group_id.clone(), partition.clone()))
+            })
+            .collect()
+    }
+
     /// The group's offsets whose retention is over.
     pub fn expired(
         &self,
