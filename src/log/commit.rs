@@ -467,9 +467,11 @@ fn put_chunks(batch: &mut WriteBatch, id: PartitionId, chunks: &[(Chunk, Bytes)]
 /// The last chunk of a log with its bytes, if more batches should join it.
 fn mergeable_chunk(log: &Log, cache: &mut super::chunk::ChunkCache) -> Option<(Chunk, Bytes)> {
     let chunk = *log.index.last()?;
+    // The last one that is known may be that of the first page of the index.
+    let is_last = chunk.end_offset() == log.head.segments_end;
     let small = (chunk.size_bytes as usize) < CHUNK_MERGE_BYTES_MAX;
     let live = chunk.last_offset >= log.head.log_start_offset;
-    let bytes = (small && live)
+    let bytes = (is_last && small && live)
         .then(|| cache.get(log.id, chunk.base_offset))
         .flatten()?;
     Some((chunk, bytes.bytes.clone()))

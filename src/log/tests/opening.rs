@@ -1,6 +1,8 @@
 //! Opening: what a crash may leave, on each way that bytes take.
 
 use super::node::*;
+use crate::log::layout::Chunk;
+use crate::log::load::key_behind;
 use crate::log::*;
 use crate::record::BatchFields;
 use crate::storage::faulty::{FaultyMedium, Outcome};
@@ -276,4 +278,30 @@ fn a_resend_of_old_records_is_recognised_after_a_restart() {
         node.tick();
         assert!(node.append(p0(), old.clone()).unwrap().duplicate);
     }
+}
+
+#[test]
+fn only_the_last_chunk_takes_more_batches_whatever_is_known_of_the_index() {
+    let config = LogConfig::default();
+    let mut node = Node::with_config(config.clone());
+    for value in 0..3 {
+        node.produce(p0(), &[value]);
+        node.move_all();
+        // As after a restart: what is not in the cache does not grow.
+        node.logs.cache.remove_partition(p0());
+    }
+    let mut node = node.crash(&config);
+    // Somebody reads the first chunk, and the first page of the index ends behind it.
+    node.read_up_to(p0(), 0, 1, usize::MAX).unwrap();
+    let index = &mut node.logs.logs.get_mut(&p0()).unwrap().index;
+    let chunks: Vec<Chunk> = index.chunks().copied().collect();
+    assert_eq!(chunks.len(), 3);
+    for later in &chunks[1..] {
+        index.remove(later.base_offset);
+    }
+    index.loaded_to = Some(key_behind(&chunks[0].key(p0())));
+    node.produce(p0(), &[3]);
+    node.move_all();
+    assert_eq!(node.values(p0()), [0, 1, 2, 3]);
+    assert_eq!(node.crash(&config).values(p0()), [0, 1, 2, 3]);
 }
