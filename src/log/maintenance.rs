@@ -24,6 +24,8 @@ pub const CLEANER_BACKOFF_MS: u64 = 15_000;
 pub(super) struct Maintenance {
     retention_at: Instant,
     clean_at: Instant,
+    /// Logs whose `cleanup.policy` contains `compact`.
+    compacted: BTreeSet<PartitionId>,
     /// Logs to check for what retention deletes.
     retention: BTreeSet<PartitionId>,
     /// Logs to check for something to clean.
@@ -85,6 +87,14 @@ impl Maintenance {
         self.clean_at = now.monotonic;
     }
 
+    /// The config of a log says whether it is compacted.
+    pub fn configured(&mut self, id: PartitionId, cleanup_compact: bool) {
+        match cleanup_compact {
+            true => self.compacted.insert(id),
+            false => self.compacted.remove(&id),
+        };
+    }
+
     pub fn take_moves(&mut self) -> BTreeSet<PartitionId> {
         std::mem::take(&mut self.moves)
     }
@@ -120,6 +130,7 @@ impl Maintenance {
 
     /// A log is gone.
     pub fn forget(&mut self, id: PartitionId) {
+        self.compacted.remove(&id);
         self.retention.remove(&id);
         self.dirty.remove(&id);
         self.moves.remove(&id);
@@ -140,20 +151,23 @@ impl LogManager {
         }
         if now.monotonic >= self.maintenance.clean_at {
             self.maintenance.clean_at = now.monotonic + CLEANER_BACKOFF_MS;
-            let compacted = self.logs.values().filter(|log| log.config.cleanup_compact);
-            self.maintenance.dirty.extend(compacted.map(|log| log.id));
+            let Maintenance {
+                compacted, dirty, ..
+            } = &mut self.maintenance;
+            dirty.extend(&*compacted);
         }
         let mut events = std::mem::take(&mut self.untold);
         self.go_on(now, &mut events);
         self.untold = events;
     }
 
+    /// Asked after every event, so it may not look at every log.
     pub(super) fn next_maintenance(&self) -> Instant {
         let mut next = self.maintenance.retention_at;
         if let Some(held_until) = self.held_until() {
             next = next.min(held_until);
         }
-        if self.logs.values().any(|log| log.config.cleanup_compact) {
+        if !self.maintenance.compacted.is_empty() {
             next = next.min(self.maintenance.clean_at);
         }
         match self.background_from {

@@ -156,6 +156,7 @@ impl LogManager {
             .logs
             .entry(id)
             .or_insert_with(|| Log::new(id, incarnation));
+        self.maintenance.configured(id, config.cleanup_compact);
         log.config = config;
     }
 

@@ -16,6 +16,11 @@ pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 pub const CHUNK_MERGE_BYTES_MAX: usize = 64 << 10;
 
 /// What is in memory of the index rows of a partition.
+///
+/// Its limit is the store's quota: a row takes 80 bytes here, and a chunk that is not the last of
+/// its segment has [`CHUNK_MERGE_BYTES_MAX`] or would have grown beyond [`CHUNK_BYTES_MAX`] with
+/// the next batch. So all rows together take 0.12 % of what is stored, and 80 bytes for each
+/// segment, of which Kafka, too, keeps something in memory for each.
 #[derive(Debug, Default)]
 pub(super) struct SegmentIndex {
     /// Whether the rows that were there at opening have been read.

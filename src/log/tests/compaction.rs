@@ -354,3 +354,17 @@ fn a_crash_within_a_cleaning_loses_no_key() {
         assert_eq!(contents(&mut node).len(), 60);
     }
 }
+
+#[test]
+fn only_compacted_logs_wake_the_cleaner() {
+    let mut node = Node::with_config(LogConfig::default());
+    node.tick();
+    let retention_check = node.logs.next_tick();
+    node.ensure(id(1), config());
+    assert!(node.logs.next_tick() < retention_check);
+    node.ensure(id(1), LogConfig::default());
+    assert_eq!(node.logs.next_tick(), retention_check);
+    node.ensure(id(1), config());
+    node.logs.remove(id(1));
+    assert_eq!(node.logs.next_tick(), retention_check);
+}
