@@ -356,6 +356,10 @@ impl MetadataFollower {
                 events.push(FollowerEvent::Fenced);
             }
         }
+        if caught_up && self.image.broker(self.registration.node_id).is_none() {
+            // Somebody has unregistered it (UnregisterBroker), but it is here.
+            self.must_register = true;
+        }
         if caught_up {
             let (released, held) = std::mem::take(&mut self.held)
                 .into_iter()

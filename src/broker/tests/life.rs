@@ -6,7 +6,8 @@ use crate::machine::{Effect, Event, Machine, Peer};
 use crate::now::{Instant, Now, Timestamp};
 use crate::protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use crate::protocol::messages::delete_topics_request::DeleteTopicsRequest;
-use crate::protocol::{Request, Uuid};
+use crate::protocol::messages::unregister_broker_request::UnregisterBrokerRequest;
+use crate::protocol::{Request, Response, Uuid};
 use crate::storage::faulty::{FaultyMedium, FaultyStorage, Outcome};
 
 #[test]
@@ -98,4 +99,22 @@ fn a_produce_to_a_topic_that_is_deleted_meanwhile_is_answered() {
     node.run();
     node.create_topic("t", 1, &[]);
     assert_eq!(node.produce("t", 0, batch(&["b"])).base_offset, 0);
+}
+
+#[test]
+fn a_broker_that_is_unregistered_while_it_runs_registers_again() {
+    let mut node = Node::start();
+    node.create_topic("t", 1, &[]);
+    node.produce("t", 0, batch(&["a"]));
+    let unregister = UnregisterBrokerRequest {
+        broker_id: 0,
+        ..Default::default()
+    };
+    let Response::UnregisterBroker(response) = node.ask(0, Request::UnregisterBroker(unregister))
+    else {
+        panic!("no answer");
+    };
+    assert_eq!(response.error_code, 0);
+    node.pass(1_000);
+    assert_eq!(node.produce("t", 0, batch(&["b"])).base_offset, 1);
 }
