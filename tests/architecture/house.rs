@@ -5,7 +5,10 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, Macro, Meta, Token, UseTree};
+use syn::{
+    Attribute, Expr, ExprAsync, ExprClosure, ExprLit, Item, ItemExternCrate, ItemMod, ItemUse, Lit,
+    Macro, Meta, Signature, Token, UseTree,
+};
 
 use crate::{Source, Violation};
 
@@ -73,6 +76,15 @@ const BROWSER_CRATES: [&str; 10] = [
 /// Where those crates, and `wasm_bindgen` itself, may be used.
 pub const BROWSER_ROOMS: [&str; 3] = ["src/bindings/", "src/runtime/", "src/storage/indexed_db/"];
 
+/// Where something may be awaited: storage's contract is asynchronous, the core is not.
+const ASYNC_ROOMS: [&str; 3] = ["src/bindings/", "src/runtime/", "src/storage/"];
+
+/// What of std reaches the machine. (`std::io` has traits for bytes in memory, too.)
+const STD_OUTSIDE: [&str; 5] = ["fs", "net", "process", "thread", "env"];
+
+/// Where generated code comes in.
+const GENERATED: &str = "src/protocol/mod.rs";
+
 /// The modules from which `lib.rs` may lift clippy's disallowed methods and types.
 const ALLOWED_TO_LIFT: [&str; 2] = ["runtime", "indexed_db"];
 
@@ -127,6 +139,20 @@ impl Checker<'_> {
         let Some(first) = segments.first() else {
             return;
         };
+        if first == "std"
+            && let Some(outside) = segments.get(1)
+            && STD_OUTSIDE.contains(&outside.as_str())
+            && self.source.file != COMMAND
+            && !self.is_of_tests()
+        {
+            self.violation(span, format!("`std::{outside}` in the house"));
+        }
+        if segments.ends_with(&["prelude".to_owned(), "wasm_bindgen".to_owned()])
+            && !self.source.file.starts_with("src/bindings/")
+        {
+            let message = "`#[wasm_bindgen]` outside src/bindings";
+            return self.violation(span, message.to_owned());
+        }
         if BROWSER_CRATES.contains(&first.as_str()) || first == "wasm_bindgen" {
             if !BROWSER_ROOMS
                 .iter()
@@ -171,9 +197,13 @@ impl Checker<'_> {
         }
     }
 
-    fn is_allowed_in_tests(&self, from: &str, to: &str) -> bool {
+    fn is_of_tests(&self) -> bool {
         let file = &self.source.file;
-        (file.contains("/tests/") || file.ends_with("/tests.rs"))
+        file.contains("/tests/") || file.ends_with("/tests.rs")
+    }
+
+    fn is_allowed_in_tests(&self, from: &str, to: &str) -> bool {
+        self.is_of_tests()
             && ARROWS_OF_TESTS
                 .iter()
                 .any(|(room, more)| *room == from && more.split(' ').any(|room| room == to))
@@ -229,6 +259,14 @@ impl Checker<'_> {
                 }
                 self.path(&path, glob.span());
             }
+        }
+    }
+
+    fn asynchronous(&mut self, span: Span) {
+        let file = &self.source.file;
+        if !ASYNC_ROOMS.iter().any(|room| file.starts_with(room)) {
+            let message = format!("asynchronous outside {}", ASYNC_ROOMS.join(", "));
+            self.violation(span, message);
         }
     }
 
@@ -296,6 +334,12 @@ impl Checker<'_> {
                 "`#[wasm_bindgen]` outside src/bindings".to_owned(),
             );
         }
+        if let Meta::NameValue(value) = meta
+            && name == "path"
+            && literal(&value.value).is_none_or(|path| path.contains(".."))
+        {
+            self.violation(meta.span(), "a module from elsewhere".to_owned());
+        }
         let Meta::List(list) = meta else { return };
         match name.as_str() {
             "allow" | "expect" | "warn" => {
@@ -353,6 +397,29 @@ impl<'ast> Visit<'ast> for Checker<'_> {
         self.use_tree(&[], &item.tree);
     }
 
+    fn visit_item_extern_crate(&mut self, item: &'ast ItemExternCrate) {
+        self.violation(item.span(), "a second name for a crate".to_owned());
+    }
+
+    fn visit_signature(&mut self, signature: &'ast Signature) {
+        if signature.asyncness.is_some() {
+            self.asynchronous(signature.span());
+        }
+        visit::visit_signature(self, signature);
+    }
+
+    fn visit_expr_async(&mut self, expr: &'ast ExprAsync) {
+        self.asynchronous(expr.span());
+        visit::visit_expr_async(self, expr);
+    }
+
+    fn visit_expr_closure(&mut self, expr: &'ast ExprClosure) {
+        if expr.asyncness.is_some() {
+            self.asynchronous(expr.span());
+        }
+        visit::visit_expr_closure(self, expr);
+    }
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path
             .segments
@@ -366,12 +433,26 @@ impl<'ast> Visit<'ast> for Checker<'_> {
     }
 
     fn visit_macro(&mut self, mac: &'ast Macro) {
+        if mac.path.is_ident("include") && self.source.file != GENERATED {
+            self.violation(mac.span(), "a source from elsewhere".to_owned());
+        }
         self.tokens(mac.tokens.clone());
         visit::visit_macro(self, mac);
     }
 
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
         self.meta(&attribute.meta, None);
+    }
+}
+
+/// The text of a literal.
+fn literal(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text.value()),
+        _ => None,
     }
 }
 

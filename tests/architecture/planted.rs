@@ -111,6 +111,7 @@ fn wasm_bindgen_attribute_stays_in_bindings() {
         "#[cfg_attr(target_family = \"wasm\", wasm_bindgen)] pub struct Broker;",
         "pub struct Broker; #[wasm_bindgen] impl Broker { #[wasm_bindgen(constructor)] fn new() {} }",
         "m! { #[wasm_bindgen(js_name = x)] fn f() {} }",
+        "use wasm_bindgen::prelude::wasm_bindgen as exported;",
     ] {
         let found = messages("src/runtime/mod.rs", text);
         assert!(
@@ -128,6 +129,7 @@ fn browser_crates_stay_in_their_rooms() {
         ("use wasm_bindgen::JsValue;", "wasm_bindgen"),
         ("fn f() -> js_sys::Promise { todo!() }", "js_sys"),
         ("fn f() { log!(web_sys::window()) }", "web_sys"),
+        ("use js_sys as clocks;", "js_sys"),
     ] {
         assert_eq!(
             messages("src/broker/mod.rs", text),
@@ -139,6 +141,60 @@ fn browser_crates_stay_in_their_rooms() {
             [""; 0],
             "{text}"
         );
+    }
+}
+
+#[test]
+fn nothing_comes_in_under_another_name_or_from_elsewhere() {
+    for (text, message) in [
+        ("extern crate js_sys as j;", "a second name for a crate"),
+        ("extern crate self as me;", "a second name for a crate"),
+        (
+            "#[path = \"../broker/mod.rs\"] mod broker;",
+            "a module from elsewhere",
+        ),
+        ("include!(\"../broker/mod.rs\");", "a source from elsewhere"),
+    ] {
+        assert_eq!(messages("src/log/mod.rs", text), [message], "{text}");
+    }
+    let text = "#[path = \"tests/producer_state.rs\"] mod tests;";
+    assert_eq!(messages("src/log/producer_state.rs", text), [""; 0]);
+}
+
+#[test]
+fn the_core_does_not_reach_the_machine() {
+    for (text, name) in [
+        ("fn f() { std::fs::read(\"a\"); }", "fs"),
+        ("use std::{fs, collections::BTreeMap};", "fs"),
+        ("use std::net::UdpSocket;", "net"),
+        ("fn f() { std::process::exit(1) }", "process"),
+        ("fn f() { std::thread::current(); }", "thread"),
+        ("fn f() { m!(std::env::args()) }", "env"),
+    ] {
+        let found = format!("`std::{name}` in the house");
+        assert_eq!(messages("src/log/mod.rs", text), [found], "{text}");
+        assert_eq!(messages("src/sim/main.rs", text), [""; 0], "{text}");
+        assert_eq!(messages("src/log/tests/read.rs", text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn the_core_awaits_nothing() {
+    for text in [
+        "async fn f() {}",
+        "trait Log { async fn read(&self); }",
+        "fn f() { g(async { h().await }) }",
+        "fn f() { g(async || ()) }",
+    ] {
+        let found = messages("src/log/mod.rs", text);
+        assert!(
+            !found.is_empty()
+                && found
+                    .iter()
+                    .all(|it| it.starts_with("asynchronous outside")),
+            "{text}: {found:?}"
+        );
+        assert_eq!(messages("src/storage/memory.rs", text), [""; 0], "{text}");
     }
 }
 
