@@ -1,6 +1,7 @@
 // Reads messages as a member of a group.
 import { describeGroups } from "./admin.js";
 import type { GroupDescription } from "./admin_types.js";
+import { Assigners } from "./assigners.js";
 import { bindMethods } from "./bound.js";
 import { abortable } from "./command_port.js";
 import { connect, type Connection, disconnect } from "./connection.js";
@@ -51,6 +52,7 @@ export class Consumer {
   readonly #shared: Shared;
   readonly #config: ConsumerConfig;
   readonly #logger: Logger;
+  readonly #assigners: Assigners;
   readonly #instrumentation: Instrumentation<ConsumerPayloads>;
   readonly #subscriptions = new Subscriptions();
   #assigned: readonly TopicPartitionOffset[] = [];
@@ -69,6 +71,10 @@ export class Consumer {
     this.#shared = shared;
     this.#config = config;
     this.#logger = shared.logger.namespace("Consumer");
+    this.#assigners = new Assigners(config.partitionAssigners ?? [], {
+      groupId: config.groupId,
+      logger: this.#logger,
+    });
     this.#instrumentation = new Instrumentation("consumer", CONSUMER_EVENTS, this.#logger);
   }
 
@@ -253,7 +259,8 @@ export class Consumer {
     this.#logger.info("Starting", { groupId });
     const runner = new Runner({
       groupId,
-      options: consumerOptions(this.#shared.config, this.#config, run),
+      options: consumerOptions(this.#shared.config, this.#config, run, this.#assigners),
+      assigners: this.#assigners,
       run,
       retry: retryOptions(this.#shared.config.retry, retry),
       subscriptions: this.#subscriptions,

@@ -6,7 +6,15 @@ export {
   type MemberAssignment,
   type MemberMetadata,
 } from "./assigner_protocol.js";
-export { type PartitionAssigner, PartitionAssigners } from "./assigners.js";
+export {
+  type Assigner,
+  type AssignerCluster as Cluster,
+  type GroupMember,
+  type GroupMemberAssignment,
+  type GroupState,
+  type PartitionAssigner,
+  PartitionAssigners,
+} from "./assigners.js";
 export type { ClusterStatus } from "./cluster.js";
 export { CompressionCodecs, CompressionTypes } from "./compression.js";
 export { Consumer } from "./consumer.js";

@@ -1,5 +1,5 @@
 // The options of KafkaJS, checked and made into what the wasm takes; see `src/bindings/config.rs`.
-import { assignerNames } from "./assigners.js";
+import type { Assigners } from "./assigners.js";
 import type { ClusterOptions } from "./cluster.js";
 import { TablogError } from "./errors.js";
 import { invalid, notImplemented } from "./refusals.js";
@@ -135,19 +135,19 @@ export function checkConsumer(config: ConsumerConfig): void {
         `(${sessionTimeout}); a third of it is usual`,
     );
   }
-  assignerNames(config.partitionAssigners ?? []);
 }
 
 export function consumerOptions(
   kafka: KafkaConfig,
   config: ConsumerConfig,
   run: ConsumerRunConfig,
+  assigners: Assigners,
 ): object {
   return present({
     client: clientOptions(kafka, config),
     groupId: config.groupId,
     groupInstanceId: config.groupInstanceId,
-    partitionAssigners: assignerNames(config.partitionAssigners ?? []),
+    partitionAssigners: assigners.offered,
     sessionTimeout: config.sessionTimeout,
     rebalanceTimeout: config.rebalanceTimeout,
     heartbeatInterval: config.heartbeatInterval,

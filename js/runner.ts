@@ -1,4 +1,5 @@
 // One run of a consumer: from joining its group to leaving it.
+import type { Assigners, AssignorQuestion } from "./assigners.js";
 import type { PolledBatch } from "./batch.js";
 import type { Cluster } from "./cluster.js";
 import { type ClientEvent, type Command, CommandPort } from "./command_port.js";
@@ -31,6 +32,7 @@ export interface RunnerOptions {
   groupId: string;
   /** For the wasm. */
   options: object;
+  assigners: Assigners;
   run: ConsumerRunConfig;
   retry: Retry;
   subscriptions: Subscriptions;
@@ -329,8 +331,21 @@ export class Runner {
         });
         break;
       }
+      case "assignorAsked":
+        void this.#answerAssignor(payload as AssignorQuestion);
+        break;
       case "crash":
         this.#crash(asError((payload as { error: unknown }).error));
+    }
+  }
+
+  /** An assigner that fails ends the run, so that the group goes on without this member. */
+  async #answerAssignor(asked: AssignorQuestion): Promise<void> {
+    try {
+      const answers = await this.#options.assigners.answer(asked);
+      this.#port?.tell({ type: "answerAssignor", question: asked.question, answers });
+    } catch (error) {
+      this.#crash(error);
     }
   }
 

@@ -3,13 +3,14 @@
 use super::config::ClientOptions;
 use super::edge::{Edge, EdgeOf, Message, offset};
 use super::error::ErrorObject;
+use super::partition_answer::PartitionAnswer;
 use super::{from_js, to_js};
 use crate::client::admin::{
     Admin, AdminCommand, AdminOutput, AdminResult, ConfigAlteration, ConfigEntry, ConfigResource,
     DescribedConfigs, DescribedGroup, DescribedMember, GroupOffset, NewPartitions, NewTopic,
     Operation,
 };
-use crate::client::{BrokerMetadata, CommandId, KafkaError, PartitionMetadata, TopicMetadata};
+use crate::client::{BrokerMetadata, CommandId, KafkaError, TopicMetadata};
 use crate::protocol::ErrorCode;
 use crate::runtime::{ClientHost, random_u64};
 use serde::{Deserialize, Serialize};
@@ -387,18 +388,7 @@ enum Answer {
 #[derive(Serialize)]
 struct TopicAnswer {
     name: String,
-    partitions: Vec<Partition>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Partition {
-    partition_error_code: i16,
-    partition_id: i32,
-    leader: i32,
-    replicas: Vec<i32>,
-    isr: Vec<i32>,
-    offline_replicas: Vec<i32>,
+    partitions: Vec<PartitionAnswer>,
 }
 
 #[derive(Serialize)]
@@ -587,17 +577,13 @@ fn answer(result: AdminResult) -> Option<Answer> {
 }
 
 fn topic_answer(topic: TopicMetadata) -> TopicAnswer {
-    let partition = |partition: PartitionMetadata| Partition {
-        partition_error_code: partition.error.code(),
-        partition_id: partition.partition,
-        leader: partition.leader.unwrap_or(-1),
-        replicas: partition.replicas,
-        isr: partition.isr,
-        offline_replicas: partition.offline_replicas,
-    };
     TopicAnswer {
         name: topic.name,
-        partitions: topic.partitions.into_iter().map(partition).collect(),
+        partitions: topic
+            .partitions
+            .into_iter()
+            .map(PartitionAnswer::from)
+            .collect(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The options of a client as the page gives them. Names and defaults are KafkaJS's.
 
 use super::error;
-use crate::client::consumer::{Assignor, AutoCommit, ConsumerConfig, IsolationLevel, OffsetReset};
+use crate::client::consumer::{
+    Assignor, AutoCommit, ConsumerConfig, IsolationLevel, OfferedAssignor, OffsetReset,
+};
 use crate::client::producer::ProducerConfig;
 use crate::client::{BrokerAddress, ClientConfig, RetryConfig};
 use serde::Deserialize;
@@ -124,6 +126,28 @@ impl ProducerOptions {
     }
 }
 
+/// An assigner that a consumer offers.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PartitionAssigner {
+    /// On the wire.
+    name: String,
+    /// Whether it runs here, and not in the page.
+    built_in: bool,
+}
+
+impl PartitionAssigner {
+    fn offered(&self) -> Result<OfferedAssignor, JsValue> {
+        let name = &self.name;
+        match self.built_in {
+            false => Ok(OfferedAssignor::Application(name.clone())),
+            true => Assignor::from_name(name)
+                .map(OfferedAssignor::BuiltIn)
+                .ok_or_else(|| error::invalid(&format!("there is no assignor '{name}'"))),
+        }
+    }
+}
+
 /// Options of a consumer.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -131,7 +155,7 @@ pub struct ConsumerOptions {
     client: ClientOptions,
     group_id: String,
     group_instance_id: Option<String>,
-    partition_assigners: Vec<String>,
+    partition_assigners: Vec<PartitionAssigner>,
     session_timeout: i32,
     rebalance_timeout: i32,
     heartbeat_interval: u64,
@@ -181,10 +205,7 @@ impl ConsumerOptions {
             false => self
                 .partition_assigners
                 .iter()
-                .map(|name| {
-                    Assignor::from_name(name)
-                        .ok_or_else(|| error::invalid(&format!("there is no assignor '{name}'")))
-                })
+                .map(PartitionAssigner::offered)
                 .collect::<Result<_, _>>()?,
         };
         let auto_commit = match self.auto_commit {

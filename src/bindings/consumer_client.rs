@@ -3,12 +3,13 @@
 use super::config::{ConsumerOptions, offset_reset};
 use super::edge::{Edge, EdgeOf, Message, offset, own_buffer};
 use super::error::ErrorObject;
+use super::partition_answer::PartitionAnswer;
 use super::{flat, from_js, to_js};
 use crate::client::consumer::{
-    Consumer, ConsumerCommand, ConsumerEvent, ConsumerOutput, FetchedBatch, OffsetToCommit,
-    Subscription,
+    AssignorQuestion, Consumer, ConsumerCommand, ConsumerEvent, ConsumerOutput, FetchedBatch,
+    OffsetToCommit, Subscription,
 };
-use crate::client::{CommandId, TopicPartition};
+use crate::client::{CommandId, TopicMetadata, TopicPartition};
 use crate::runtime::{ClientHost, random_u64};
 use js_sys::{Array, Reflect};
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,10 @@ enum Command {
     Unsubscribe {
         id: u64,
     },
+    AnswerAssignor {
+        question: u64,
+        answers: Vec<AssignorAnswer>,
+    },
     ListTopics {
         id: u64,
     },
@@ -127,6 +132,13 @@ enum Command {
 struct SubscribedTopic {
     topic: String,
     offset_reset: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AssignorAnswer {
+    name: String,
+    /// Crosses as an array of numbers.
+    bytes: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -239,6 +251,13 @@ impl TryFrom<Command> for ConsumerCommand {
                 topics: paused(topics),
             },
             Command::Unsubscribe { id } => ConsumerCommand::Unsubscribe { id: CommandId(id) },
+            Command::AnswerAssignor { question, answers } => ConsumerCommand::AnswerAssignor {
+                question,
+                answers: answers
+                    .into_iter()
+                    .map(|answer| (answer.name, answer.bytes.into()))
+                    .collect(),
+            },
             Command::ListTopics { id } => ConsumerCommand::ListTopics { id: CommandId(id) },
             Command::Close { id } => ConsumerCommand::Close { id: CommandId(id) },
         })
@@ -349,6 +368,25 @@ enum Payload {
         group_id: String,
         error: ErrorObject,
     },
+    AssignorAsked {
+        question: u64,
+        /// The name of the assignor that is to assign, with all members; or else all of the
+        /// application's assignors are asked what the leader is to know.
+        assignor: Option<String>,
+        members: Vec<AskedMember>,
+        topics: Vec<String>,
+        known: BTreeMap<String, Vec<PartitionAnswer>>,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AskedMember {
+    member_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_instance_id: Option<String>,
+    /// Crosses as an array of numbers.
+    member_metadata: Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -378,6 +416,14 @@ fn translate(output: ConsumerOutput) -> Result<Message, JsValue> {
             error: result.err().as_ref().map(ErrorObject::from),
             batch: None,
         },
+        ConsumerOutput::AssignorAsked {
+            question,
+            asked,
+            known,
+        } => Output::Event {
+            name: "assignorAsked",
+            payload: assignor_asked(question, asked, known),
+        },
         ConsumerOutput::Event(event) => event_output(event),
     };
     to_js(&output).map(Message::plain)
@@ -403,6 +449,33 @@ fn polled(id: CommandId, batch: &FetchedBatch) -> Result<Message, JsValue> {
         object,
         transfer: Array::of1(&buffer),
     })
+}
+
+fn assignor_asked(question: u64, asked: AssignorQuestion, known: Vec<TopicMetadata>) -> Payload {
+    let (assignor, topics, members) = match asked {
+        AssignorQuestion::Metadata { topics } => (None, topics, Vec::new()),
+        AssignorQuestion::Assignment {
+            assignor,
+            topics,
+            members,
+        } => (Some(assignor), topics, members),
+    };
+    let members = members.into_iter().map(|member| AskedMember {
+        member_id: member.member_id,
+        group_instance_id: member.group_instance_id,
+        member_metadata: member.metadata.to_vec(),
+    });
+    let known = known.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter().map(PartitionAnswer::from);
+        (topic.name, partitions.collect())
+    });
+    Payload::AssignorAsked {
+        question,
+        assignor,
+        members: members.collect(),
+        topics,
+        known: known.collect(),
+    }
 }
 
 fn event_output(event: ConsumerEvent) -> Output {

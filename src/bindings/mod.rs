@@ -11,6 +11,7 @@ mod edge;
 mod error;
 mod flat;
 mod network_event;
+mod partition_answer;
 mod producer_client;
 mod trace;
 

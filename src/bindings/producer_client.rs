@@ -3,6 +3,7 @@
 use super::config::ProducerOptions;
 use super::edge::{Edge, EdgeOf, Message};
 use super::error::{self, ErrorObject};
+use super::partition_answer::PartitionAnswer;
 use super::{flat, from_js, to_js};
 use crate::client::producer::{Acks, Producer, ProducerCommand, ProducerOutput, RecordMetadata};
 use crate::client::{CommandId, KafkaError};
@@ -147,7 +148,7 @@ enum Output {
     },
     Partitions {
         id: u64,
-        partitions: Option<Vec<Partition>>,
+        partitions: Option<Vec<PartitionAnswer>>,
         error: Option<ErrorObject>,
     },
     Flushed {
@@ -170,16 +171,6 @@ struct Metadata {
     log_start_offset: String,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Partition {
-    partition_id: i32,
-    partition_error_code: i16,
-    leader: i32,
-    replicas: Vec<i32>,
-    isr: Vec<i32>,
-}
-
 fn translate(output: ProducerOutput) -> Result<Message, JsValue> {
     let error = |result: Result<(), KafkaError>| result.err().as_ref().map(ErrorObject::from);
     to_js(&match output {
@@ -199,18 +190,9 @@ fn translate(output: ProducerOutput) -> Result<Message, JsValue> {
         ProducerOutput::Partitions { id, result } => Output::Partitions {
             id: id.0,
             error: result.as_ref().err().map(ErrorObject::from),
-            partitions: result.ok().map(|partitions| {
-                partitions
-                    .into_iter()
-                    .map(|partition| Partition {
-                        partition_id: partition.partition,
-                        partition_error_code: partition.error.code(),
-                        leader: partition.leader.unwrap_or(-1),
-                        replicas: partition.replicas,
-                        isr: partition.isr,
-                    })
-                    .collect()
-            }),
+            partitions: result
+                .ok()
+                .map(|partitions| partitions.into_iter().map(PartitionAnswer::from).collect()),
         },
         ProducerOutput::Flushed { id, result } => Output::Flushed {
             id: id.0,

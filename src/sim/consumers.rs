@@ -90,7 +90,7 @@ impl ConsumerActor {
                 false => plan.group_id.clone(),
             },
             group_instance_id: plan.is_static.then(|| format!("instance-{number}")),
-            assignors: plan.assignors.clone(),
+            assignors: plan.assignors.iter().map(|&one| one.into()).collect(),
             session_timeout_ms: plan.session_timeout_ms,
             rebalance_timeout_ms: plan.session_timeout_ms,
             heartbeat_interval_ms: 300,
@@ -167,7 +167,8 @@ impl ConsumerActor {
                 ConsumerOutput::Done { result, .. } => {
                     context.counts.operation("consumer command", result.is_ok());
                 }
-                ConsumerOutput::Topics { .. } => {}
+                // No plan has assignors of the application's own.
+                ConsumerOutput::Topics { .. } | ConsumerOutput::AssignorAsked { .. } => {}
             }
         }
     }

@@ -262,7 +262,7 @@ impl TestMachine for Consumer {
             ConsumerOutput::Done { id, .. }
             | ConsumerOutput::Polled { id, .. }
             | ConsumerOutput::Topics { id, .. } => Some(*id),
-            ConsumerOutput::Event(_) => None,
+            ConsumerOutput::AssignorAsked { .. } | ConsumerOutput::Event(_) => None,
         }
     }
 }

@@ -1,7 +1,8 @@
-use tablog::client::CommandId;
 use tablog::client::consumer::{
-    Assignor, ConsumerCommand, ConsumerConfig, ConsumerEvent, FetchedBatch,
+    Assignor, AssignorQuestion, ConsumerCommand, ConsumerConfig, ConsumerEvent, ConsumerOutput,
+    FetchedBatch, OfferedAssignor,
 };
+use tablog::client::{CommandId, Consumer, ErrorKind};
 use tablog::protocol::{ApiKey, ErrorCode};
 
 use super::consumer::{
@@ -9,6 +10,7 @@ use super::consumer::{
     world,
 };
 use super::fake_cluster::Fault;
+use super::world::{Handle, World};
 
 #[test]
 fn a_group_divides_the_partitions_and_each_record_is_read_once() {
@@ -18,7 +20,7 @@ fn a_group_divides_the_partitions_and_each_record_is_read_once() {
             world.cluster.append("t", n % 4, &[&n.to_string()]);
         }
         let config = ConsumerConfig {
-            assignors: vec![assignor],
+            assignors: vec![assignor.into()],
             ..config()
         };
         let members = [(); 2].map(|()| member(&mut world, config.clone()));
@@ -107,7 +109,7 @@ fn cooperative_members_keep_reading_what_they_keep() {
         world.cluster.append("t", partition, &["first"]);
     }
     let config = ConsumerConfig {
-        assignors: vec![Assignor::CooperativeSticky],
+        assignors: vec![Assignor::CooperativeSticky.into()],
         ..config()
     };
     let first = member(&mut world, config.clone());
@@ -249,7 +251,7 @@ fn a_group_that_cannot_be_joined_is_a_crash_with_its_reason() {
     let first = member(&mut world, config());
     joined(&mut world, &first);
     let other = ConsumerConfig {
-        assignors: vec![Assignor::Range],
+        assignors: vec![Assignor::Range.into()],
         ..config()
     };
     let second = member(&mut world, other);
@@ -261,4 +263,110 @@ fn a_group_that_cannot_be_joined_is_a_crash_with_its_reason() {
     world.command(&second, ConsumerCommand::Close { id: CommandId(1) });
     done(&mut world, &second, 1).unwrap();
     assert_eq!(poll(&mut world, &second), Ok(None));
+}
+
+/// The next question to the application, with its number.
+fn asked(world: &mut World, consumer: &Handle<Consumer>) -> (u64, AssignorQuestion) {
+    world.wait(consumer, |output| match output {
+        ConsumerOutput::AssignorAsked {
+            question, asked, ..
+        } => Some((*question, asked.clone())),
+        _ => None,
+    })
+}
+
+fn answer(
+    world: &mut World,
+    consumer: &Handle<Consumer>,
+    question: u64,
+    answers: &[(&str, &[u8])],
+) {
+    let answers = answers.iter();
+    let answers = answers.map(|(name, bytes)| (name.to_string(), bytes.to_vec().into()));
+    let command = ConsumerCommand::AnswerAssignor {
+        question,
+        answers: answers.collect(),
+    };
+    world.command(consumer, command);
+}
+
+fn with_application_assignor() -> ConsumerConfig {
+    ConsumerConfig {
+        assignors: vec![
+            OfferedAssignor::Application("own".into()),
+            Assignor::Range.into(),
+        ],
+        ..config()
+    }
+}
+
+#[test]
+fn an_assignor_of_the_application_hears_what_members_tell_and_says_who_gets_what() {
+    let mut world = world(2);
+    let consumer = member(&mut world, with_application_assignor());
+    let (question, metadata) = asked(&mut world, &consumer);
+    let topics = vec!["t".to_string()];
+    assert_eq!(
+        metadata,
+        AssignorQuestion::Metadata {
+            topics: topics.clone()
+        }
+    );
+    // The broker asks to join again with the member id that it gives: one more question.
+    answer(&mut world, &consumer, question, &[("own", b"old")]);
+    let (again, _) = asked(&mut world, &consumer);
+    answer(&mut world, &consumer, question, &[("own", b"stale")]);
+    answer(
+        &mut world,
+        &consumer,
+        again,
+        &[("own", b"not a subscription")],
+    );
+    let (question, assignment) = asked(&mut world, &consumer);
+    let AssignorQuestion::Assignment {
+        assignor,
+        topics: subscribed,
+        members,
+    } = assignment
+    else {
+        panic!("{assignment:?}");
+    };
+    assert_eq!((assignor.as_str(), subscribed), ("own", topics));
+    assert_eq!(members.len(), 1);
+    assert_eq!(&members[0].metadata[..], b"not a subscription");
+    // Version 1, one topic "t" with partition 1, no user data.
+    let bytes = [
+        0, 1, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0,
+    ];
+    answer(
+        &mut world,
+        &consumer,
+        question,
+        &[(&members[0].member_id, &bytes)],
+    );
+    assert_eq!(joined(&mut world, &consumer)["t"], [1]);
+}
+
+#[test]
+fn a_group_does_not_wait_for_ever_for_an_assignor_of_the_application() {
+    let mut world = world(2);
+    let silent = member(&mut world, with_application_assignor());
+    for _ in 0..2 {
+        let (question, _) = asked(&mut world, &silent);
+        answer(&mut world, &silent, question, &[("own", b"")]);
+    }
+    asked(&mut world, &silent);
+    let began = world.now.monotonic;
+    let other = ConsumerConfig {
+        assignors: vec![Assignor::Range.into()],
+        ..config()
+    };
+    let other = member(&mut world, other);
+    let error = world.wait(&silent, |output| match output {
+        ConsumerOutput::Event(ConsumerEvent::Crash { error, .. }) => Some(error.clone()),
+        _ => None,
+    });
+    assert_eq!(error.kind, ErrorKind::InvalidArgument);
+    assert_eq!(world.now.monotonic.ms_since(began), 60_000);
+    assert_eq!(joined(&mut world, &other)["t"], [0, 1]);
 }

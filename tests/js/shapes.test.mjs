@@ -121,11 +121,6 @@ test("what is not served is refused with a type, not ignored", async () => {
     [() => kafka.producer().transaction(), "KafkaJSNotImplemented"],
     [() => kafka.admin().createAcls(), "KafkaJSNotImplemented"],
     [() => kafka.admin().listPartitionReassignments(), "KafkaJSNotImplemented"],
-    [
-      () =>
-        kafka.consumer({ groupId: "g", partitionAssigners: [() => ({ name: "x", version: 0 })] }),
-      "KafkaJSNotImplemented",
-    ],
     [() => kafka.consumer({ groupId: "" }), "KafkaJSNonRetriableError"],
     [
       () => kafka.consumer({ groupId: "g", sessionTimeout: 10, heartbeatInterval: 10 }),

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::client::{ClientConfig, CommandId, KafkaError, TopicPartition};
+use bytes::Bytes;
+
+use crate::client::{ClientConfig, CommandId, KafkaError, TopicMetadata, TopicPartition};
 use crate::record::Record;
 
-use super::assignor::Assignor;
+use super::assignor::{Assignor, OfferedAssignor};
 
 /// The options of a consumer. Defaults are KafkaJS's.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +20,7 @@ pub struct ConsumerConfig {
     pub group_instance_id: Option<String>,
     /// What this member supports, the best first. All members of a group need one in common.
     /// The group rebalances cooperatively (KIP-429) when all of these can.
-    pub assignors: Vec<Assignor>,
+    pub assignors: Vec<OfferedAssignor>,
     /// Without a heartbeat for this long the member is out.
     pub session_timeout_ms: i32,
     /// How long members may take to finish their work and join again.
@@ -54,7 +56,7 @@ impl Default for ConsumerConfig {
             client: ClientConfig::default(),
             group_id: String::new(),
             group_instance_id: None,
-            assignors: vec![Assignor::KafkaJsRoundRobin],
+            assignors: vec![Assignor::KafkaJsRoundRobin.into()],
             session_timeout_ms: 30_000,
             rebalance_timeout_ms: 60_000,
             heartbeat_interval_ms: 3_000,
@@ -236,6 +238,14 @@ pub enum ConsumerCommand {
         /// By topic; `None` is all of its partitions.
         topics: Vec<(String, Option<Vec<i32>>)>,
     },
+    /// Answers [`ConsumerOutput::AssignorAsked`]. Not answered itself. Ignored when the question
+    /// is outdated.
+    AnswerAssignor {
+        /// The question's number.
+        question: u64,
+        /// Bytes by the name that the question asks for.
+        answers: BTreeMap<String, Bytes>,
+    },
     /// All topics of the cluster, for subscriptions by pattern: [`ConsumerOutput::Topics`].
     ListTopics {
         /// Names the answer.
@@ -276,8 +286,49 @@ pub enum ConsumerOutput {
         /// In order.
         result: Result<Vec<String>, KafkaError>,
     },
+    /// The application's own assignors are to answer, with [`ConsumerCommand::AnswerAssignor`],
+    /// within the rebalance timeout.
+    AssignorAsked {
+        /// Goes back with the answer.
+        question: u64,
+        /// What is asked.
+        asked: AssignorQuestion,
+        /// What is known of the group's topics, and of others.
+        known: Vec<TopicMetadata>,
+    },
     /// Nobody asked: something happened.
     Event(ConsumerEvent),
+}
+
+/// What an application's assignors are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AssignorQuestion {
+    /// What the group's leader is to know of this member: an answer for each
+    /// [`OfferedAssignor::Application`], by its name.
+    Metadata {
+        /// What this member has subscribed to.
+        topics: Vec<String>,
+    },
+    /// This member leads: what the others are to get, by member id. Who is left out gets nothing.
+    Assignment {
+        /// The name of the assignor that the group has chosen.
+        assignor: String,
+        /// What this member has subscribed to.
+        topics: Vec<String>,
+        /// All of the group's.
+        members: Vec<GroupMember>,
+    },
+}
+
+/// A member of the group as its leader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// Its id.
+    pub member_id: String,
+    /// If it is static.
+    pub group_instance_id: Option<String>,
+    /// What it told when it joined.
+    pub metadata: Bytes,
 }
 
 /// Records of one partition, in order. The partition delivers nothing more before

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use crate::client::cluster::{Call, Target, mismatched};
 use crate::client::network::Lane;
 use crate::client::retry::BACKOFF;
@@ -14,9 +16,10 @@ use crate::protocol::messages::leave_group_request::{LeaveGroupRequest, MemberId
 use crate::protocol::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 use crate::protocol::{ErrorCode, Request, Response};
 
+use super::application_assignor::Asking;
 use super::assignor::{
-    Assignor, Member, by_topic, decode_assignment, decode_subscription, encode_assignment,
-    encode_subscription,
+    Assignor, Member, OfferedAssignor, by_topic, decode_assignment, decode_subscription,
+    encode_assignment, encode_subscription,
 };
 use super::config::{ConsumerConfig, ConsumerEvent};
 use super::{Consumer, Token};
@@ -34,15 +37,16 @@ pub(super) struct Membership {
     /// -1 outside a generation.
     pub generation_id: i32,
     pub state: State,
-    /// Of the last JoinGroup or SyncGroup; answers to others are ignored.
-    attempt: u64,
+    /// Of the last JoinGroup, SyncGroup or question to the application; answers to others are
+    /// ignored.
+    pub attempt: u64,
     failures: u32,
     leader_id: String,
-    protocol: Option<Assignor>,
+    protocol: Option<OfferedAssignor>,
     /// How many partitions each topic had when this member, as leader, assigned them.
-    assigned_counts: Option<BTreeMap<String, i32>>,
+    pub assigned_counts: Option<BTreeMap<String, i32>>,
     /// The subscription or the partitions have changed since joining.
-    rejoin: bool,
+    pub rejoin: bool,
     heartbeat_at: Instant,
     heartbeat_in_flight: bool,
     leaving: Vec<CommandId>,
@@ -71,8 +75,11 @@ pub(super) enum State {
     /// Leader: waits for the metadata of all topics of the group.
     Assigning {
         since: Instant,
+        assignor: Assignor,
         members: Vec<Member>,
     },
+    /// The application's assignors are asked, before JoinGroup or, as leader, before SyncGroup.
+    Asking(Asking),
     /// SyncGroup is under way.
     Syncing {
         since: Instant,
@@ -123,6 +130,7 @@ impl Membership {
             State::Joinable { not_before, .. } => Some(not_before),
             State::Revoking { deadline, .. } => Some(deadline),
             State::Leaving { .. } => Some(self.leave_by),
+            State::Asking(ref asking) => asking.deadline,
             _ => None,
         };
         let heartbeat = (self.beats() && !self.heartbeat_in_flight).then_some(self.heartbeat_at);
@@ -134,8 +142,10 @@ impl Membership {
     }
 
     pub fn postpone_deadlines(&mut self, ms: u64) {
-        if let State::Revoking { deadline, .. } = &mut self.state {
-            *deadline = *deadline + ms;
+        match &mut self.state {
+            State::Revoking { deadline, .. } => *deadline = *deadline + ms,
+            State::Asking(asking) => asking.deadline = asking.deadline.map(|at| at + ms),
+            _ => {}
         }
     }
 
@@ -200,8 +210,9 @@ impl Consumer {
         if let State::Joinable { not_before, since } = self.membership.state
             && not_before <= now.monotonic
         {
-            self.send_join(now, since);
+            self.join(now, since);
         }
+        self.give_up_asking(now);
         if let State::Leaving { sent } = self.membership.state {
             let too_late = self.membership.leave_by <= now.monotonic;
             if too_late || (!sent && self.commits.is_idle() && self.is_unknown_to_group()) {
@@ -303,7 +314,13 @@ impl Consumer {
         }
     }
 
-    fn send_join(&mut self, now: Now, since: Instant) {
+    /// Sends JoinGroup with what the application's assignors tell the leader, by their names.
+    pub(super) fn send_join(
+        &mut self,
+        now: Now,
+        since: Instant,
+        mut application: BTreeMap<String, Bytes>,
+    ) {
         let keeps = self.is_cooperative();
         let member = Member {
             member_id: self.membership.member_id.clone(),
@@ -333,7 +350,12 @@ impl Consumer {
             .iter()
             .map(|assignor| JoinGroupRequestProtocol {
                 name: assignor.name().to_string(),
-                metadata: metadata.clone(),
+                metadata: match assignor {
+                    OfferedAssignor::BuiltIn(_) => metadata.clone(),
+                    OfferedAssignor::Application(name) => {
+                        application.remove(name).unwrap_or_default()
+                    }
+                },
                 ..Default::default()
             });
         let request = Request::JoinGroup(JoinGroupRequest {
@@ -387,21 +409,29 @@ impl Consumer {
     }
 
     fn joined(&mut self, now: Now, since: Instant, response: JoinGroupResponse) {
-        let protocol = response
-            .protocol_name
-            .as_deref()
-            .and_then(Assignor::from_name);
+        let chosen = response.protocol_name.as_deref().unwrap_or_default();
+        let mut offered = self.config.assignors.iter();
+        let Some(protocol) = offered.find(|assignor| assignor.name() == chosen).cloned() else {
+            let text = format!("the group uses the assignor '{chosen}', which was not offered");
+            return self.crash(now, KafkaError::raised(ErrorKind::Malformed, text));
+        };
         let membership = &mut self.membership;
         membership.failures = 0;
         membership.member_id = response.member_id;
         membership.generation_id = response.generation_id;
         membership.leader_id = response.leader;
-        membership.protocol = protocol;
+        membership.protocol = Some(protocol.clone());
         membership.assigned_counts = None;
         membership.heartbeat_at = now.monotonic + self.config.heartbeat_interval_ms;
         if !membership.is_leader() || response.skip_assignment {
             return self.send_sync(now, since, Vec::new());
         }
+        let assignor = match protocol {
+            OfferedAssignor::BuiltIn(assignor) => assignor,
+            OfferedAssignor::Application(name) => {
+                return self.ask_for_assignment(since, now, name, response.members);
+            }
+        };
         let members: Result<Vec<_>, _> = (response.members.iter())
             .map(|member| {
                 let instance = member.group_instance_id.as_deref();
@@ -410,15 +440,12 @@ impl Consumer {
             .collect();
         match members {
             Ok(members) => {
-                let mut topics: BTreeSet<String> = self.topics();
-                topics.extend(
-                    members
-                        .iter()
-                        .flat_map(|member| member.topics.iter().cloned()),
-                );
-                self.membership.state = State::Assigning { since, members };
-                self.cluster.set_topics(now, topics);
-                self.cluster.request_refresh();
+                self.read_metadata_of(now, &members);
+                self.membership.state = State::Assigning {
+                    since,
+                    assignor,
+                    members,
+                };
             }
             Err(error) => {
                 let text = format!("a member's subscription: {error}");
@@ -427,12 +454,25 @@ impl Consumer {
         }
     }
 
+    /// Reads the metadata of all topics that the members have subscribed to.
+    pub(super) fn read_metadata_of(&mut self, now: Now, members: &[Member]) {
+        let mut topics = self.topics();
+        topics.extend(members.iter().flat_map(|member| member.topics.clone()));
+        self.cluster.set_topics(now, topics);
+        self.cluster.request_refresh();
+    }
+
     /// Metadata have been read: the leader assigns, or notices that it has to assign anew.
     pub(super) fn metadata_read(&mut self, now: Now) {
-        if let State::Assigning { since, members } = self.membership.state.clone() {
+        self.ask(now);
+        if let State::Assigning {
+            since,
+            assignor,
+            members,
+        } = self.membership.state.clone()
+        {
             let counts = self.partition_counts(&members);
-            let protocol = self.membership.protocol.unwrap_or(Assignor::Range);
-            let assignment = protocol.assign(&counts, &members);
+            let assignment = assignor.assign(&counts, &members);
             self.membership.assigned_counts = Some(counts);
             let encoded = assignment.into_iter().map(|(member_id, partitions)| {
                 Ok(SyncGroupRequestAssignment {
@@ -462,7 +502,7 @@ impl Consumer {
     }
 
     /// How many partitions the topics of the group have; 0 for those that do not exist.
-    fn partition_counts(&self, members: &[Member]) -> BTreeMap<String, i32> {
+    pub(super) fn partition_counts(&self, members: &[Member]) -> BTreeMap<String, i32> {
         let topics = members.iter().flat_map(|member| &member.topics);
         let counts = topics.map(|topic| {
             let partitions = self.cluster.metadata.partitions(topic);
@@ -474,7 +514,7 @@ impl Consumer {
         counts.collect()
     }
 
-    fn send_sync(
+    pub(super) fn send_sync(
         &mut self,
         now: Now,
         since: Instant,
@@ -486,9 +526,7 @@ impl Consumer {
             member_id: self.membership.member_id.clone(),
             group_instance_id: self.config.group_instance_id.clone(),
             protocol_type: Some("consumer".to_string()),
-            protocol_name: self
-                .membership
-                .protocol
+            protocol_name: (self.membership.protocol.as_ref())
                 .map(|protocol| protocol.name().to_string()),
             assignments,
             ..Default::default()
@@ -578,10 +616,8 @@ impl Consumer {
             leader_id: self.membership.leader_id.clone(),
             is_leader: self.membership.is_leader(),
             generation_id,
-            group_protocol: self
-                .membership
-                .protocol
-                .map_or("", Assignor::name)
+            group_protocol: (self.membership.protocol.as_ref())
+                .map_or("", OfferedAssignor::name)
                 .to_string(),
             member_assignment: by_topic(&assigned.iter().cloned().collect::<Vec<_>>()),
             duration_ms: now.monotonic.ms_since(since),

@@ -5,6 +5,7 @@
 //! all over the state of the partitions (`subscription`). A partition that is taken away, or
 //! sought, gets a new fence, so that nothing late is mistaken for something new.
 
+mod application_assignor;
 mod assignor;
 mod config;
 mod fetcher;
@@ -14,8 +15,8 @@ mod subscription;
 
 use std::collections::{BTreeSet, VecDeque};
 
-pub use assignor::Assignor;
 pub(in crate::client) use assignor::decode_assignment;
+pub use assignor::{Assignor, OfferedAssignor};
 pub use config::*;
 
 use super::cluster::{Answer, Call, Cluster, Target, mismatched};
@@ -218,6 +219,9 @@ impl Consumer {
                 }
                 self.done(id, Ok(()));
             }
+            ConsumerCommand::AnswerAssignor { question, answers } => {
+                self.assignor_answered(now, question, answers);
+            }
             ConsumerCommand::ListTopics { id } => {
                 let request = MetadataRequest {
                     topics: None,
@@ -275,6 +279,7 @@ impl Consumer {
                     state.resolved = Some(next_offset);
                 }
             }
+            ConsumerCommand::AnswerAssignor { .. } => {}
             ConsumerCommand::Connect { id }
             | ConsumerCommand::Subscribe { id, .. }
             | ConsumerCommand::Assign { id, .. }

@@ -34,6 +34,37 @@ pub enum Assignor {
     CooperativeSticky,
 }
 
+/// An assignor that a member offers to its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OfferedAssignor {
+    /// One that the client has.
+    BuiltIn(Assignor),
+    /// One that the application runs, under this name on the wire; see
+    /// [`ConsumerOutput::AssignorAsked`](super::ConsumerOutput::AssignorAsked).
+    Application(String),
+}
+
+impl OfferedAssignor {
+    /// The protocol's name on the wire.
+    pub fn name(&self) -> &str {
+        match self {
+            OfferedAssignor::BuiltIn(assignor) => assignor.name(),
+            OfferedAssignor::Application(name) => name,
+        }
+    }
+
+    /// Whether members may keep their partitions while the group rebalances.
+    pub fn is_cooperative(&self) -> bool {
+        matches!(self, OfferedAssignor::BuiltIn(assignor) if assignor.is_cooperative())
+    }
+}
+
+impl From<Assignor> for OfferedAssignor {
+    fn from(assignor: Assignor) -> OfferedAssignor {
+        OfferedAssignor::BuiltIn(assignor)
+    }
+}
+
 /// What an assignor knows of a member.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(in crate::client) struct Member {
