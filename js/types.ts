@@ -107,11 +107,11 @@ export interface ConsumerConfig {
   minBytes?: number;
   /** Default 10 MiB. */
   maxBytes?: number;
-  /** Default 500: what is resumed or assigned waits for the fetch before it. */
+  /** Default 5,000. */
   maxWaitTimeInMs?: number;
   retry?: RetryOptions;
   allowAutoTopicCreation?: boolean;
-  /** Not used: one fetch is in flight at a time. */
+  /** Not used: fetches wait side by side, a few at a time. */
   maxInFlightRequests?: number;
   readUncommitted?: boolean;
   /** Not used: all is here. */

@@ -288,6 +288,11 @@ impl<T> Cluster<T> {
         self.refresh.wanted = true;
     }
 
+    /// Gives up what is under way to this node on this lane: it is not answered any more.
+    pub fn abandon(&mut self, node: i32, lane: Lane) {
+        self.network.abandon(Node::Broker(node), lane);
+    }
+
     /// Closes all connections. What is under way is not answered any more; gives the unanswered
     /// [`Cluster::connect`]s.
     pub fn close(&mut self) -> Vec<CommandId> {

@@ -31,8 +31,8 @@ const API_VERSIONS_VERSION: i16 = 3;
 pub(super) enum Lane {
     /// What is answered soon.
     General,
-    /// Fetches, which wait for records.
-    Fetch,
+    /// Fetches, which wait for records; those of one number wait for each other.
+    Fetch(u8),
     /// The group's requests, which wait for other members.
     Group,
 }
@@ -349,6 +349,18 @@ impl<T> Network<T> {
             for in_flight in connection.in_flight.values_mut() {
                 in_flight.deadline = in_flight.deadline + ms;
             }
+        }
+    }
+
+    /// Closes one connection, which is to be made anew when it is needed again; what is under way
+    /// on it gets no answer.
+    pub fn abandon(&mut self, node: Node, lane: Lane) {
+        let Some(id) = self.connection_of(node, lane) else {
+            return;
+        };
+        let state = self.connections.remove(&id).map(|removed| removed.state);
+        if !matches!(state, Some(State::Backoff { .. })) {
+            self.wires.push(Wire::Close { connection: id });
         }
     }
 

@@ -599,3 +599,85 @@ fn what_is_fetched_ahead_is_bounded() {
     assert_eq!(seen[0].len(), 80);
     assert_eq!(seen[0].iter().collect::<BTreeSet<_>>().len(), 1);
 }
+
+fn elapsed_ms<T>(world: &mut World, act: impl FnOnce(&mut World) -> T) -> (u64, T) {
+    let began = world.now.monotonic;
+    let result = act(world);
+    (world.now.monotonic.ms_since(began), result)
+}
+
+#[test]
+fn what_becomes_wanted_does_not_wait_for_the_fetch_under_way() {
+    let mut world = world(2);
+    world.cluster.append("t", 0, &["a", "b"]);
+    let consumer = member(&mut world, config());
+    let first = batch(&mut world, &consumer);
+    processed(&mut world, &consumer, &first);
+    // Both partitions are at their end, so that a fetch waits for them.
+    world.run_for(1_000);
+    let seek = ConsumerCommand::Seek {
+        id: CommandId(5),
+        partition: t(0),
+        offset: 1,
+    };
+    world.command(&consumer, seek);
+    let (ms, sought) = elapsed_ms(&mut world, |world| batch(world, &consumer));
+    assert_eq!((values(&sought), ms), (vec!["b".to_string()], 0));
+    processed(&mut world, &consumer, &sought);
+    // A partition that is resumed was not in the fetch that is under way.
+    let topics = vec![("t".to_string(), Some(vec![1]))];
+    let pause = ConsumerCommand::Pause {
+        id: CommandId(6),
+        topics: topics.clone(),
+    };
+    world.command(&consumer, pause);
+    world.run_for(6_000);
+    world.cluster.append("t", 1, &["x"]);
+    world.run_for(1_000);
+    let resume = ConsumerCommand::Resume {
+        id: CommandId(7),
+        topics,
+    };
+    world.command(&consumer, resume);
+    let (ms, resumed) = elapsed_ms(&mut world, |world| batch(world, &consumer));
+    assert_eq!((values(&resumed), ms), (vec!["x".to_string()], 0));
+}
+
+#[test]
+fn a_busy_partition_does_not_wait_for_idle_ones_however_many_there_are() {
+    // More partitions than fetches that may wait, each busy in its turn.
+    let mut world = world(24);
+    let consumer = member(&mut world, config());
+    joined(&mut world, &consumer);
+    world.run_for(1_000);
+    for round in 0..3 {
+        for partition in 0..24 {
+            for n in 0..2 {
+                let value = format!("{round} {partition} {n}");
+                world.cluster.append("t", partition, &[&value]);
+                let (ms, batch) = elapsed_ms(&mut world, |world| batch(world, &consumer));
+                assert_eq!((values(&batch), ms), (vec![value], 0), "once, and at once");
+                processed(&mut world, &consumer, &batch);
+            }
+        }
+    }
+    // Nothing is left over, and what waits is bounded.
+    world.run_for(20_000);
+    let waiting = world.cluster.parked_fetches();
+    assert!(
+        (1..=2 * 8).contains(&waiting),
+        "{waiting} fetches wait at two nodes"
+    );
+}
+
+#[test]
+fn leaving_does_not_wait_for_a_fetch() {
+    let mut world = world(2);
+    let consumer = member(&mut world, config());
+    joined(&mut world, &consumer);
+    world.run_for(1_000);
+    world.command(&consumer, ConsumerCommand::Close { id: CommandId(9) });
+    let (ms, closed) = elapsed_ms(&mut world, |world| done(world, &consumer, 9));
+    assert_eq!((ms, closed), (0, Ok(())));
+    assert_eq!(world.cluster.parked_fetches(), 0);
+}

@@ -267,6 +267,11 @@ impl FakeCluster {
         }
     }
 
+    /// Fetches that wait for records.
+    pub fn parked_fetches(&self) -> usize {
+        self.parked.len()
+    }
+
     pub fn closed(&mut self, socket: Socket) {
         self.parked.retain(|parked| parked.socket != socket);
         self.group_requests

@@ -40,10 +40,10 @@ pub struct ConsumerConfig {
     pub max_bytes: i32,
     /// At most this much of one partition comes with a fetch (but at least one batch).
     pub max_partition_bytes: i32,
-    /// How long a fetch waits for `min_bytes`. KafkaJS has 5,000; Kafka's 500 is the default
-    /// here, since a partition that is resumed or assigned waits for the fetch before it.
+    /// How long a fetch waits for `min_bytes`.
     pub max_wait_ms: i32,
-    /// Fetched bytes that the application has not taken; no fetch is sent beyond.
+    /// Fetched bytes that the application has not taken; no fetch is sent beyond. What is under way
+    /// then may still come.
     pub fetch_buffer_bytes: usize,
 }
 
@@ -69,7 +69,7 @@ impl Default for ConsumerConfig {
             min_bytes: 1,
             max_bytes: 10 << 20,
             max_partition_bytes: 1 << 20,
-            max_wait_ms: 500,
+            max_wait_ms: 5_000,
             fetch_buffer_bytes: FETCH_BUFFER_BYTES_MAX,
         }
     }

@@ -20,6 +20,12 @@ use super::config::{ConsumerEvent, ConsumerOutput, FetchedBatch, IsolationLevel,
 use super::subscription::Position;
 use super::{Consumer, Token};
 
+/// Fetches that may wait at one node, each on a connection of its own. What becomes wanted while a
+/// fetch waits for records of others (a partition that was sought, resumed, assigned or just read
+/// to its end) is asked for at once in another. When all wait, the oldest is given up and what it
+/// asked for joins the new one.
+const FETCHES_PER_NODE_MAX: u8 = 8;
+
 /// What of a fetch has not been delivered.
 #[derive(Debug)]
 pub(super) struct Buffer {
@@ -38,22 +44,53 @@ pub(super) struct Buffer {
     log_start_offset: i64,
 }
 
-/// What a fetch asked for.
-#[derive(Clone, Debug)]
+/// A fetch that is under way.
+#[derive(Debug)]
 pub(super) struct Fetch {
-    pub node_id: i32,
-    pub sent_at: Instant,
+    /// Of all fetches: an answer to one that was given up is not another's.
+    number: u32,
+    sent_at: Instant,
     /// With the fence and the offset that each had.
-    pub partitions: BTreeMap<TopicPartition, (u64, i64)>,
+    partitions: BTreeMap<TopicPartition, (u64, i64)>,
 }
 
+/// Partitions to fetch, each with its fence and offset.
+type Wanted = Vec<(TopicPartition, u64, i64)>;
+
 impl Consumer {
-    /// Sends a fetch to every node that leads something to be fetched and has none.
+    /// Sends a fetch to every node that leads something to be fetched that no fetch asks for.
     pub(super) fn send_fetches(&mut self, now: Now) {
         if self.partitions.buffered_bytes() >= self.config.fetch_buffer_bytes {
             return;
         }
-        let mut nodes: BTreeMap<i32, Vec<(TopicPartition, u64, i64)>> = BTreeMap::new();
+        for node_id in self.wanted(now).into_keys() {
+            if self.free_lane(node_id).is_none() {
+                self.abandon_oldest(node_id);
+            }
+        }
+        for (node_id, partitions) in self.wanted(now) {
+            if let Some(lane) = self.free_lane(node_id) {
+                self.send_fetch(now, node_id, lane, partitions);
+            }
+        }
+    }
+
+    fn free_lane(&self, node_id: i32) -> Option<u8> {
+        (0..FETCHES_PER_NODE_MAX).find(|&lane| !self.fetching.contains_key(&(node_id, lane)))
+    }
+
+    fn abandon_oldest(&mut self, node_id: i32) {
+        let fetches = self.fetching.range((node_id, 0)..(node_id, u8::MAX));
+        let oldest = fetches.min_by_key(|(_, fetch)| fetch.sent_at);
+        if let Some((&(node_id, lane), _)) = oldest {
+            self.fetching.remove(&(node_id, lane));
+            self.cluster.abandon(node_id, Lane::Fetch(lane));
+        }
+    }
+
+    /// What is to be fetched and is not, by leader.
+    fn wanted(&mut self, now: Now) -> BTreeMap<i32, Wanted> {
+        let mut nodes: BTreeMap<i32, Wanted> = BTreeMap::new();
         for (name, state) in self.partitions.iter() {
             let Position::At(offset) = state.position else {
                 continue;
@@ -66,22 +103,21 @@ impl Consumer {
                 continue;
             }
             match self.cluster.metadata.leader(name) {
-                Some(leader) if !self.fetching.contains(&leader) => {
-                    nodes
-                        .entry(leader)
-                        .or_default()
-                        .push((name.clone(), state.fence, offset));
+                Some(leader) => {
+                    let mut fetches = self.fetching.range((leader, 0)..(leader, u8::MAX));
+                    let asked = (state.fence, offset);
+                    if !fetches.any(|(_, fetch)| fetch.partitions.get(name) == Some(&asked)) {
+                        let wanted = (name.clone(), state.fence, offset);
+                        nodes.entry(leader).or_default().push(wanted);
+                    }
                 }
-                Some(_) => {}
                 None => self.cluster.request_refresh(),
             }
         }
-        for (node_id, partitions) in nodes {
-            self.send_fetch(now, node_id, partitions);
-        }
+        nodes
     }
 
-    fn send_fetch(&mut self, now: Now, node_id: i32, mut asked: Vec<(TopicPartition, u64, i64)>) {
+    fn send_fetch(&mut self, now: Now, node_id: i32, lane: u8, mut asked: Wanted) {
         // The broker fills the answer in this order up to `max_bytes`: take turns at being first.
         let first = self.fetches_sent as usize % asked.len();
         self.fetches_sent = self.fetches_sent.wrapping_add(1);
@@ -116,14 +152,20 @@ impl Consumer {
         let partitions = asked
             .into_iter()
             .map(|(name, fence, offset)| (name, (fence, offset)));
-        let token = Token::Fetch(Fetch {
-            node_id,
+        let number = self.fetches_sent;
+        let fetch = Fetch {
+            number,
             sent_at: now.monotonic,
             partitions: partitions.collect(),
-        });
+        };
+        let token = Token::Fetch {
+            node_id,
+            lane,
+            number,
+        };
         let wait_ms = u64::try_from(self.config.max_wait_ms).unwrap_or(0);
         let timeout_ms = wait_ms + self.config.client.request_timeout_ms;
-        self.fetching.insert(node_id);
+        self.fetching.insert((node_id, lane), fetch);
         self.emit(ConsumerEvent::FetchStart { node_id });
         let target = Target::Node(node_id);
         self.cluster.call(
@@ -131,7 +173,7 @@ impl Consumer {
             Call {
                 token,
                 target,
-                lane: Lane::Fetch,
+                lane: Lane::Fetch(lane),
                 request,
                 timeout_ms,
             },
@@ -141,10 +183,17 @@ impl Consumer {
     pub(super) fn fetch_answered(
         &mut self,
         now: Now,
-        fetch: Fetch,
+        (node_id, lane): (i32, u8),
+        number: u32,
         result: Result<Response, KafkaError>,
     ) {
-        self.fetching.remove(&fetch.node_id);
+        let under_way = self.fetching.get(&(node_id, lane));
+        if under_way.is_none_or(|fetch| fetch.number != number) {
+            return;
+        }
+        let Some(fetch) = self.fetching.remove(&(node_id, lane)) else {
+            return;
+        };
         let response = match result {
             Ok(Response::Fetch(response)) if response.error_code == 0 => response,
             Ok(Response::Fetch(response)) => {
@@ -156,7 +205,7 @@ impl Consumer {
         };
         let (number_of_batches, bytes) = size(&response);
         self.emit(ConsumerEvent::Fetch {
-            node_id: fetch.node_id,
+            node_id,
             number_of_batches,
             bytes,
             duration_ms: now.monotonic.ms_since(fetch.sent_at),

@@ -766,7 +766,7 @@ impl Consumer {
             Lane::Group => {
                 u64::try_from(self.config.rebalance_timeout_ms).unwrap_or(0) + JOIN_SLACK_MS
             }
-            Lane::General | Lane::Fetch => 0,
+            Lane::General | Lane::Fetch(_) => 0,
         };
         let timeout_ms = self.config.client.request_timeout_ms.max(patience_ms);
         let target = Target::Coordinator(self.config.group_id.clone());

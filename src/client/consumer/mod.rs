@@ -13,7 +13,7 @@ mod membership;
 mod offsets;
 mod subscription;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(in crate::client) use assignor::decode_assignment;
 pub use assignor::{Assignor, OfferedAssignor};
@@ -43,8 +43,8 @@ pub struct Consumer {
     partitions: Partitions,
     membership: Membership,
     commits: Commits,
-    /// Nodes with a fetch under way.
-    fetching: BTreeSet<i32>,
+    /// What is under way, by node and lane.
+    fetching: BTreeMap<(i32, u8), Fetch>,
     fetches_sent: u32,
     last_delivered: Option<TopicPartition>,
     /// With the most records of each.
@@ -90,7 +90,11 @@ enum Token {
     OffsetCommit {
         generation_id: i32,
     },
-    Fetch(Fetch),
+    Fetch {
+        node_id: i32,
+        lane: u8,
+        number: u32,
+    },
     ListTopics {
         id: CommandId,
     },
@@ -109,7 +113,7 @@ impl Consumer {
             partitions: Partitions::default(),
             membership: Membership::new(),
             commits: Commits::default(),
-            fetching: BTreeSet::new(),
+            fetching: BTreeMap::new(),
             fetches_sent: 0,
             last_delivered: None,
             polls: VecDeque::new(),
@@ -386,7 +390,11 @@ impl Consumer {
                 Token::OffsetCommit { generation_id } => {
                     self.committed(now, generation_id, result);
                 }
-                Token::Fetch(fetch) => self.fetch_answered(now, fetch, result),
+                Token::Fetch {
+                    node_id,
+                    lane,
+                    number,
+                } => self.fetch_answered(now, (node_id, lane), number, result),
                 Token::ListTopics { id } => {
                     let result = match result {
                         Ok(Response::Metadata(response)) => {
