@@ -3,7 +3,9 @@ use bytes::Bytes;
 use tablog::client::producer::{
     Acks, ProducerCommand, ProducerConfig, ProducerOutput, ProducerRecord, RecordMetadata,
 };
-use tablog::client::{BrokerAddress, ClientConfig, CommandId, ErrorKind, KafkaError, Producer};
+use tablog::client::{
+    BrokerAddress, ClientConfig, CommandId, ErrorKind, KafkaError, Producer, RetryConfig,
+};
 use tablog::protocol::{ApiKey, ErrorCode, Request};
 use tablog::record::{BatchHeader, Compression};
 
@@ -290,6 +292,80 @@ fn a_send_fails_when_its_time_is_over() {
     );
     let ms = world.now.monotonic.ms_since(began);
     assert!((120_000..125_000).contains(&ms), "{ms}");
+}
+
+#[test]
+fn the_time_of_a_send_counts_while_its_records_are_under_way() {
+    let mut world = World::new(1);
+    world.cluster.create("t", 1);
+    let config = ProducerConfig {
+        delivery_timeout_ms: 2_000,
+        ..config()
+    };
+    let producer = world.add(Producer::new(config, 1));
+    world.command(&producer, send(1, vec![record(0, "a")]));
+    sent(&mut world, &producer, 1).unwrap();
+    world
+        .cluster
+        .faults
+        .push_back(Fault::Silence(ApiKey::Produce));
+    let began = world.now.monotonic;
+    world.command(&producer, send(2, vec![record(0, "unanswered")]));
+    world.command(&producer, send(3, vec![record(0, "behind it")]));
+    for id in [2, 3] {
+        let error = sent(&mut world, &producer, id).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::RetriesExceeded);
+        assert_eq!(error.partition, Some(0));
+    }
+    assert_eq!(world.now.monotonic.ms_since(began), 2_000);
+    // The next one waits for the answer, or for the end of the connection, and has a new epoch.
+    world.run_for(60_000);
+    world.command(&producer, send(4, vec![record(0, "b")]));
+    sent(&mut world, &producer, 4).unwrap();
+    assert_eq!(world.cluster.values("t", 0), ["a", "b"]);
+    let last = world.cluster.topics["t"][0].log.last().unwrap();
+    let header = BatchHeader::read(last).unwrap();
+    assert_eq!((header.producer_epoch, header.base_sequence), (1, 0));
+}
+
+#[test]
+fn what_a_broker_refuses_for_now_is_sent_again_as_often_as_the_retries_say() {
+    let mut world = World::new(1);
+    world.cluster.create("t", 1);
+    let retry = RetryConfig {
+        retries: 2,
+        factor: 0.0,
+        ..Default::default()
+    };
+    let client = ClientConfig {
+        retry,
+        ..client_config()
+    };
+    let producer = world.add(Producer::new(ProducerConfig { client, ..config() }, 1));
+    world.command(&producer, send(1, vec![record(0, "a")]));
+    sent(&mut world, &producer, 1).unwrap();
+    let refuse = Fault::Error(ApiKey::Produce, ErrorCode::KafkaStorageError);
+    let produces = |world: &World| {
+        let requests = world.cluster.requests.iter();
+        requests
+            .filter(|(_, request)| request.api_key() == ApiKey::Produce)
+            .count()
+    };
+    world.cluster.faults.extend([refuse; 3]);
+    let (before, began) = (produces(&world), world.now.monotonic);
+    world.command(&producer, send(2, vec![record(0, "full")]));
+    let error = sent(&mut world, &producer, 2).unwrap_err();
+    assert_eq!(
+        (error.kind, error.code),
+        (ErrorKind::RetriesExceeded, ErrorCode::KafkaStorageError)
+    );
+    assert_eq!(produces(&world) - before, 3);
+    assert_eq!(world.now.monotonic.ms_since(began), 300 + 600);
+    // It goes on when there is room, and a refusal that passes is not an error.
+    world.cluster.faults.extend([refuse; 2]);
+    world.command(&producer, send(3, vec![record(0, "b")]));
+    sent(&mut world, &producer, 3).unwrap();
+    assert_eq!(world.cluster.values("t", 0), ["a", "b"]);
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub(super) struct Batch {
     pub settings: BatchSettings,
     pub parts: Vec<Part>,
     pub attempts: u32,
+    /// How often a broker has answered that it cannot store it now.
+    pub refusals: u32,
     /// An attempt may have been stored although its answer was not a success.
     pub maybe_stored: bool,
     pub last_error: Option<KafkaError>,
@@ -73,6 +75,9 @@ enum Content {
 pub(super) struct Queue {
     pub batches: VecDeque<Batch>,
     pub in_flight: bool,
+    /// What is in flight is none of `batches` any more: its time was over. Nothing else is sent
+    /// before its answer, which might be about records that come before.
+    pub abandoned: bool,
     /// Of the next new batch, for the producer id and epoch that the last one had.
     next_sequence: Option<(ProducerIdAndEpoch, i32)>,
 }
@@ -133,6 +138,7 @@ impl Accumulator {
             settings,
             parts: Vec::new(),
             attempts: 0,
+            refusals: 0,
             maybe_stored: false,
             last_error: None,
             not_before: now.monotonic,
@@ -211,6 +217,18 @@ impl Queue {
     pub fn fail_front(&mut self) -> Option<Batch> {
         self.in_flight = false;
         self.batches.pop_front()
+    }
+
+    /// Takes the oldest batch if its time is over, wherever it is.
+    pub fn expire_front(&mut self, now: Now) -> Option<Batch> {
+        let mut batch = self
+            .batches
+            .pop_front_if(|batch| batch.deadline <= now.monotonic)?;
+        if self.in_flight && !self.abandoned {
+            self.abandoned = true;
+            batch.maybe_stored = true;
+        }
+        Some(batch)
     }
 
     /// Replaces the oldest batch by two halves; gives the sends that now have one part more.

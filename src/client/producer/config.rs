@@ -8,8 +8,9 @@ use crate::record::{Compression, Header};
 /// The options of a producer. Defaults are Kafka's; the names too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProducerConfig {
-    /// What all clients share. Its `retry.retries` is not looked at: a record is tried until
-    /// `delivery_timeout_ms`, as KafkaJS's idempotent producer and Java's do.
+    /// What all clients share. Its `retry` says how often, and after which pauses, a batch is sent
+    /// again that a broker has refused for now, as in KafkaJS. A broker that is away is waited for
+    /// until `delivery_timeout_ms`, as in Java.
     pub client: ClientConfig,
     /// How long a batch waits for more records.
     pub linger_ms: u64,
@@ -20,7 +21,7 @@ pub struct ProducerConfig {
     pub max_request_size_bytes: usize,
     /// All records that wait for their answer together; a send beyond it fails with `BufferFull`.
     pub buffer_memory_bytes: usize,
-    /// How long a send may take in all.
+    /// How long a send may take in all, with the time in which its records are under way.
     pub delivery_timeout_ms: u64,
     /// Whether the broker drops duplicates that retries make. `None`: for sends with
     /// [`Acks::All`]; `Some(true)`: always, and other acks are refused; `Some(false)`: never.

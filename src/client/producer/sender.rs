@@ -133,7 +133,7 @@ impl Sender {
             .queues
             .values()
             .filter(|queue| !queue.batches.is_empty());
-        let batches = queues.filter(|queue| !queue.in_flight).flat_map(|queue| {
+        let batches = queues.flat_map(|queue| {
             let ready_at = accumulator
                 .ready_at(queue, flushing)
                 .filter(|at| *at > now.monotonic);
@@ -302,6 +302,15 @@ impl Sender {
         let Some(queue) = accumulator.queues.get_mut(&partition) else {
             return;
         };
+        if std::mem::take(&mut queue.abandoned) {
+            queue.in_flight = false;
+            if let Err(error) = result
+                && !error.is_virtual()
+            {
+                cluster.note_error(error.code, None);
+            }
+            return;
+        }
         let error = match result {
             Ok(stored) => {
                 let batch = queue.succeed_front();
@@ -323,6 +332,7 @@ impl Sender {
         queue.in_flight = false;
         batch.attempts = batch.attempts.saturating_add(1);
         batch.maybe_stored |= maybe_stored(&error);
+        let mut delay_ms = BACKOFF.delay_ms(batch.attempts, &mut self.random);
         let in_time = batch.deadline > now.monotonic;
         let again = match error.code {
             // The batch alone is too large for the topic: its records may not be (KIP-126).
@@ -349,11 +359,17 @@ impl Sender {
                 self.forget_producer_id();
                 again
             }
-            _ => error.retriable,
+            _ if error.is_virtual() => error.retriable,
+            // A broker that answers is there: it is not asked for longer than the caller wants.
+            _ => {
+                batch.refusals = batch.refusals.saturating_add(1);
+                let retry = cluster.config().retry;
+                delay_ms = retry.delay_ms(batch.refusals, &mut self.random);
+                error.retriable && batch.refusals <= retry.retries
+            }
         };
         if again && in_time {
             if let Some(batch) = queue.batches.front_mut() {
-                let delay_ms = BACKOFF.delay_ms(batch.attempts, &mut self.random);
                 batch.not_before = now.monotonic + delay_ms;
                 batch.last_error = Some(error);
             }
@@ -364,13 +380,7 @@ impl Sender {
 
     fn expire(&mut self, now: Now, accumulator: &mut Accumulator, progress: &mut Progress) {
         for (partition, queue) in &mut accumulator.queues {
-            while !queue.in_flight
-                && queue
-                    .batches
-                    .front()
-                    .is_some_and(|batch| batch.deadline <= now.monotonic)
-                && let Some(mut batch) = queue.fail_front()
-            {
+            while let Some(mut batch) = queue.expire_front(now) {
                 let error = batch.last_error.take().unwrap_or_else(|| {
                     let text = "the records could not be sent in time";
                     KafkaError::raised(ErrorKind::RetriesExceeded, text).of_partition(partition)
