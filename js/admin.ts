@@ -67,20 +67,7 @@ export class Admin {
 
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
   async connect({ signal }: Abortable = {}): Promise<void> {
-    if (this.#connection !== undefined) return;
-    this.#connecting ??= connect(
-      this.#shared,
-      "admin",
-      this.#options,
-      signal,
-      this.#instrumentation,
-    );
-    try {
-      this.#connection = await this.#connecting;
-    } finally {
-      this.#connecting = undefined;
-    }
-    this.#shared.clients.add(this);
+    await this.#connect(signal);
     this.#instrumentation.emit("admin.connect", null);
   }
 
@@ -115,8 +102,9 @@ export class Admin {
       return await this.#run("createTopics", { topics, validateOnly, timeout, waitForLeaders });
     } catch (error) {
       if (!(error instanceof KafkaJSError) || error.topic === undefined) throw error;
-      const failed = new KafkaJSCreateTopicError(error, error.topic);
-      throw new KafkaJSAggregateError(`Topic creation errors: ${error.message}`, [failed]);
+      const failed = allOf(error).map((one) => new KafkaJSCreateTopicError(one, one.topic ?? ""));
+      const messages = failed.map(({ message }) => message).join("; ");
+      throw new KafkaJSAggregateError(`Topic creation errors: ${messages}`, failed);
     }
   }
 
@@ -196,9 +184,11 @@ export class Admin {
       await this.#run("deleteTopicRecords", { topic, partitions });
     } catch (error) {
       if (!(error instanceof KafkaJSError)) throw error;
-      const failed = partitions
-        .filter(({ partition }) => error.partition === undefined || partition === error.partition)
-        .map((entry) => ({ ...entry, error }));
+      const failed = allOf(error).flatMap((one) =>
+        partitions
+          .filter(({ partition }) => one.partition === undefined || partition === one.partition)
+          .map((entry) => ({ ...entry, error: one })),
+      );
       throw new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed });
     }
   }
@@ -253,7 +243,7 @@ export class Admin {
 
   async describeGroups(groupIds: string[]): Promise<GroupDescriptions> {
     checkNames(groupIds, "groupIds");
-    return describeGroups(this.#port(), groupIds);
+    return describeGroups(await this.#port(), groupIds);
   }
 
   /** Rejects with a `KafkaJSDeleteGroupsError` that says which could not be deleted. */
@@ -312,14 +302,31 @@ export class Admin {
   }
 
   async #run<Result>(operation: string, args: object): Promise<Result> {
-    return runOperation<Result>(this.#port(), operation, args);
+    return runOperation<Result>(await this.#port(), operation, args);
   }
 
-  #port(): CommandPort {
-    if (this.#connection === undefined) {
-      throw new KafkaJSError("The admin is disconnected", { type: "CLOSED" });
+  /** Of an admin that nobody connected, too: KafkaJS's admins then connect by themselves. */
+  async #port(): Promise<CommandPort> {
+    const { port } = await this.#connect(undefined);
+    return port;
+  }
+
+  async #connect(signal: AbortSignal | undefined): Promise<Connection> {
+    if (this.#connection !== undefined) return this.#connection;
+    this.#connecting ??= connect(
+      this.#shared,
+      "admin",
+      this.#options,
+      signal,
+      this.#instrumentation,
+    );
+    try {
+      this.#connection = await this.#connecting;
+    } finally {
+      this.#connecting = undefined;
     }
-    return this.#connection.port;
+    this.#shared.clients.add(this);
+    return this.#connection;
   }
 }
 
@@ -353,6 +360,11 @@ export async function describeGroups(
       })),
     })),
   };
+}
+
+/** An error and what else failed with it. */
+function allOf(error: KafkaJSError): KafkaJSError[] {
+  return [error, ...(error.others ?? [])];
 }
 
 function offsets(partitions: SeekEntry[]): PartitionOffset[] {

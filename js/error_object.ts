@@ -27,6 +27,12 @@ export function asError(thrown: unknown): KafkaJSError {
 }
 
 function fromObject(object: ErrorObject): KafkaJSError {
+  const error = ofKind(object);
+  const others = (object.others ?? []).map(fromObject);
+  return 0 < others.length ? Object.assign(error, { others }) : error;
+}
+
+function ofKind(object: ErrorObject): KafkaJSError {
   const { type, code, retriable, topic, partition, group, offset } = object;
   const details: ErrorDetails = {
     type,

@@ -34,6 +34,8 @@ export class KafkaJSError extends Error {
   declare readonly partition?: number;
   declare readonly groupId?: string;
   declare readonly offset?: string;
+  /** What else failed, where a call is about several things. */
+  declare readonly others?: KafkaJSError[];
   declare readonly cause?: Error;
 
   constructor(error: Error | string, details: ErrorDetails = {}) {

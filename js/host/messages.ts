@@ -55,6 +55,8 @@ export interface ErrorObject {
   partition?: number;
   group?: string;
   offset?: string;
+  /** What else failed, where a call is about several things. */
+  others?: ErrorObject[];
 }
 
 /** A frame that passed the broker's door, decoded by Kafka's own field names. */

@@ -418,7 +418,7 @@ struct CommittedOffset {
 #[serde(rename_all = "camelCase")]
 struct ConfigsAnswer {
     error_code: i16,
-    error_message: Option<String>,
+    error_message: &'static str,
     resource_type: i8,
     resource_name: String,
     config_entries: Vec<ConfigAnswer>,
@@ -627,7 +627,7 @@ fn configs_answer(resource: DescribedConfigs) -> ConfigsAnswer {
     ConfigsAnswer {
         // A resource that has none fails the whole operation, in the client.
         error_code: 0,
-        error_message: None,
+        error_message: "",
         resource_type: resource.resource_type,
         resource_name: resource.resource_name,
         config_entries: resource.entries.into_iter().map(entry).collect(),

@@ -34,6 +34,9 @@ pub struct ErrorObject {
     /// What it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
+    /// What else failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<ErrorObject>,
 }
 
 impl ErrorObject {
@@ -48,6 +51,7 @@ impl ErrorObject {
             partition: None,
             group: None,
             offset: None,
+            others: Vec::new(),
         }
     }
 }
@@ -60,6 +64,7 @@ impl From<&KafkaError> for ErrorObject {
             partition: error.partition,
             group: error.group.clone(),
             offset: error.offset.map(|offset| offset.to_string()),
+            others: error.others.iter().map(ErrorObject::from).collect(),
             ..ErrorObject::new(error.code, kind_name(error.kind), error.message.clone())
         }
     }

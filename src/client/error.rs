@@ -26,6 +26,8 @@ pub struct KafkaError {
     pub group: Option<String>,
     /// The offset it is about.
     pub offset: Option<i64>,
+    /// What else failed, where a command is about several things.
+    pub others: Vec<KafkaError>,
 }
 
 /// Who raised an error, and why.
@@ -100,7 +102,23 @@ impl KafkaError {
             partition: None,
             group: None,
             offset: None,
+            others: Vec::new(),
         }
+    }
+
+    /// The first of them with the others; trying again helps only if it helps each. `Ok` without any.
+    pub fn all(errors: impl IntoIterator<Item = KafkaError>) -> Result<(), KafkaError> {
+        let mut errors = errors.into_iter();
+        let Some(first) = errors.next() else {
+            return Ok(());
+        };
+        let others: Vec<_> = errors.collect();
+        let retriable = first.retriable && others.iter().all(|error| error.retriable);
+        Err(KafkaError {
+            retriable,
+            others,
+            ..first
+        })
     }
 
     /// Whether the client raised it, not a broker.

@@ -78,6 +78,72 @@ fn creating_a_topic_asks_the_controller_and_waits_for_its_leaders() {
     assert_eq!(error.topic.as_deref(), Some("none"));
 }
 
+type Failure<'a> = (Option<&'a str>, Option<i32>, ErrorCode);
+
+/// Topic, partition and code of an error and of the others that came with it.
+fn failures(error: &KafkaError) -> Vec<Failure<'_>> {
+    std::iter::once(error)
+        .chain(&error.others)
+        .map(|error| (error.topic.as_deref(), error.partition, error.code))
+        .collect()
+}
+
+#[test]
+fn a_command_about_several_things_tells_all_that_failed() {
+    let (mut world, admin) = world();
+    let topic = |name: &str, num_partitions| NewTopic {
+        topic: name.into(),
+        num_partitions,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    let create = Operation::CreateTopics {
+        topics: vec![
+            topic("t", 1),
+            topic("none", 0),
+            topic("nor", 0),
+            topic("v", 1),
+        ],
+        validate_only: false,
+        timeout_ms: 5_000,
+        wait_for_leaders: false,
+    };
+    let error = run(&mut world, &admin, create).unwrap_err();
+    assert_eq!(
+        failures(&error),
+        [
+            (Some("none"), None, ErrorCode::InvalidPartitions),
+            (Some("nor"), None, ErrorCode::InvalidPartitions),
+            (Some("t"), None, ErrorCode::TopicAlreadyExists),
+        ]
+    );
+    let delete = Operation::DeleteTopics {
+        topics: vec!["a".into(), "v".into(), "b".into()],
+        timeout_ms: 5_000,
+    };
+    let error = run(&mut world, &admin, delete).unwrap_err();
+    let unknown = ErrorCode::UnknownTopicOrPartition;
+    assert_eq!(
+        failures(&error),
+        [(Some("a"), None, unknown), (Some("b"), None, unknown)]
+    );
+    let records = |partitions| Operation::DeleteTopicRecords {
+        topic: "t".into(),
+        partitions,
+    };
+    let error = run(&mut world, &admin, records(vec![(8, 1), (0, 1), (9, 1)])).unwrap_err();
+    assert_eq!(
+        failures(&error),
+        [(Some("t"), Some(8), unknown), (Some("t"), Some(9), unknown)]
+    );
+    let beyond = ErrorCode::OffsetOutOfRange;
+    let error = run(&mut world, &admin, records(vec![(0, 5), (1, 5)])).unwrap_err();
+    assert_eq!(
+        failures(&error),
+        [(Some("t"), Some(0), beyond), (Some("t"), Some(1), beyond)]
+    );
+}
+
 #[test]
 fn a_controller_that_has_moved_is_found() {
     let (mut world, admin) = world();
@@ -139,9 +205,11 @@ fn topics_and_the_cluster_are_described() {
     let missing = Operation::FetchTopicMetadata {
         topics: vec!["missing".into()],
     };
+    let began = world.now.monotonic;
     let error = run(&mut world, &admin, missing).unwrap_err();
     assert_eq!(error.code, ErrorCode::UnknownTopicOrPartition);
-    assert_eq!(error.kind, ErrorKind::RetriesExceeded);
+    assert_eq!(error.kind, ErrorKind::Protocol);
+    assert_eq!(world.now.monotonic, began, "it is not asked for again");
     assert!(!world.cluster.topics.contains_key("missing"));
 }
 

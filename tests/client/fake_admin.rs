@@ -81,11 +81,15 @@ impl FakeCluster {
                 let topics = request.topics.into_iter().map(|topic| {
                     let partitions = topic.partitions.iter().map(|asked| {
                         let found = self.led(node, &topic.name, asked.partition_index);
-                        let found = found.map(|partition| {
+                        let found = found.and_then(|partition| {
                             partition.log_start_offset = match asked.offset {
                                 -1 => partition.end(),
+                                offset if offset > partition.end() => {
+                                    return Err(ErrorCode::OffsetOutOfRange);
+                                }
                                 offset => offset,
                             };
+                            Ok(())
                         });
                         cut::DeleteRecordsPartitionResult {
                             partition_index: asked.partition_index,

@@ -15,6 +15,7 @@ use crate::protocol::{Request, Response};
 
 use super::{
     AdminResult, ConfigAlteration, ConfigEntry, ConfigResource, DescribedConfigs, Step, check,
+    final_if_unknown,
 };
 
 /// The resource type of a broker, whose own configs only it knows.
@@ -144,7 +145,7 @@ fn by_target<R>(resources: impl Iterator<Item = (Target, R)>) -> Vec<(Target, Ve
 
 fn about(error: KafkaError, resource_type: i8, resource_name: &str) -> KafkaError {
     match resource_type {
-        TOPIC => error.of_topic(resource_name),
+        TOPIC => final_if_unknown(error).of_topic(resource_name),
         _ => error,
     }
 }

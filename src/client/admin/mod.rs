@@ -419,6 +419,12 @@ fn error_of(response: &Response) -> ErrorCode {
     ErrorCode::from_code(code.unwrap_or(0))
 }
 
+/// Who says that a topic is unknown knows best which topics there are: KafkaJS does not ask again.
+fn final_if_unknown(error: KafkaError) -> KafkaError {
+    let retriable = error.retriable && error.code != ErrorCode::UnknownTopicOrPartition;
+    KafkaError { retriable, ..error }
+}
+
 /// `Err` for a code that is not NONE.
 fn check(code: i16, message: Option<&str>) -> Result<(), KafkaError> {
     match ErrorCode::from_code(code) {

@@ -19,7 +19,7 @@ use crate::protocol::messages::metadata_request::MetadataRequest;
 use crate::protocol::messages::metadata_response::MetadataResponse;
 use crate::protocol::{ErrorCode, Request, Response};
 
-use super::{AdminResult, NewPartitions, NewTopic, Step, check};
+use super::{AdminResult, NewPartitions, NewTopic, Step, check, final_if_unknown};
 
 /// How long DeleteRecords may wait for the replicas: Kafka's `default.api.timeout.ms`.
 const DELETE_RECORDS_TIMEOUT_MS: i32 = 60_000;
@@ -41,15 +41,17 @@ pub(super) fn create(
         let Response::CreateTopics(response) = answer else {
             return Err(mismatched());
         };
-        let mut created = true;
-        for topic in &response.topics {
-            if topic.error_code == ErrorCode::TopicAlreadyExists.code() {
-                created = false;
-                continue;
-            }
-            check(topic.error_code, topic.error_message.as_deref())
-                .map_err(|error| error.of_topic(&topic.name))?;
+        let refused = response.topics.iter().filter_map(|topic| {
+            let checked = check(topic.error_code, topic.error_message.as_deref());
+            checked.err().map(|error| error.of_topic(&topic.name))
+        });
+        let (existing, mut refused): (Vec<_>, Vec<_>) =
+            refused.partition(|error| error.code == ErrorCode::TopicAlreadyExists);
+        let created = existing.is_empty();
+        if !refused.is_empty() {
+            refused.extend(existing);
         }
+        KafkaError::all(refused)?;
         match wait_for_leaders && !validate_only && created {
             true => wait_for(names, AdminResult::Created(created)),
             false => Ok(Step::Done(AdminResult::Created(created))),
@@ -116,12 +118,11 @@ pub(super) fn delete(topics: Vec<String>, timeout_ms: i32) -> Result<Step, Kafka
         let Response::DeleteTopics(response) = answer else {
             return Err(mismatched());
         };
-        for topic in &response.responses {
-            check(topic.error_code, topic.error_message.as_deref()).map_err(|error| {
-                let name = topic.name.as_deref().unwrap_or_default();
-                final_if_unknown(error).of_topic(name)
-            })?;
-        }
+        KafkaError::all(response.responses.iter().filter_map(|topic| {
+            let error = check(topic.error_code, topic.error_message.as_deref()).err()?;
+            let name = topic.name.as_deref().unwrap_or_default();
+            Some(final_if_unknown(error).of_topic(name))
+        }))?;
         Ok(Step::Done(AdminResult::None))
     }))
 }
@@ -166,10 +167,10 @@ pub(super) fn create_partitions(
         let Response::CreatePartitions(response) = answer else {
             return Err(mismatched());
         };
-        for topic in &response.results {
-            check(topic.error_code, topic.error_message.as_deref())
-                .map_err(|error| final_if_unknown(error).of_topic(&topic.name))?;
-        }
+        KafkaError::all(response.results.iter().filter_map(|topic| {
+            let error = check(topic.error_code, topic.error_message.as_deref()).err()?;
+            Some(final_if_unknown(error).of_topic(&topic.name))
+        }))?;
         Ok(Step::Done(AdminResult::None))
     }))
 }
@@ -179,7 +180,8 @@ pub(super) fn fetch_metadata(topics: Vec<String>) -> Result<Step, KafkaError> {
     metadata(asked, |response| {
         let topics: Vec<_> = response.topics.iter().filter_map(topic_metadata).collect();
         for topic in &topics {
-            check(topic.error.code(), None).map_err(|error| error.of_topic(&topic.name))?;
+            check(topic.error.code(), None)
+                .map_err(|error| final_if_unknown(error).of_topic(&topic.name))?;
         }
         Ok(Step::Done(AdminResult::Topics(topics)))
     })
@@ -191,15 +193,20 @@ pub(super) fn delete_records(
 ) -> Result<Step, KafkaError> {
     by_leader(topic.clone(), move |leaders| {
         let mut nodes: BTreeMap<i32, Vec<DeleteRecordsPartition>> = BTreeMap::new();
+        let mut without_leader = Vec::new();
         for (partition_index, offset) in partitions {
-            let leader = leader_of(&leaders, &topic, partition_index)?;
             let partition = DeleteRecordsPartition {
                 partition_index,
                 offset,
                 ..Default::default()
             };
-            nodes.entry(leader).or_default().push(partition);
+            match leader_of(&leaders, &topic, partition_index) {
+                Ok(leader) => nodes.entry(leader).or_default().push(partition),
+                Err(error) => without_leader.push(error),
+            }
         }
+        // Before anything is deleted.
+        KafkaError::all(without_leader)?;
         let calls = nodes.into_iter().map(|(node, partitions)| {
             let name = topic.clone();
             let request = Request::DeleteRecords(DeleteRecordsRequest {
@@ -214,18 +221,20 @@ pub(super) fn delete_records(
             (Target::Node(node), request)
         });
         Ok(Step::all(calls.collect(), |answers| {
+            let mut failed = Vec::new();
             for answer in answers {
                 let Response::DeleteRecords(response) = answer else {
                     return Err(mismatched());
                 };
                 for topic in &response.topics {
-                    for partition in &topic.partitions {
+                    failed.extend(topic.partitions.iter().filter_map(|partition| {
                         let name = TopicPartition::new(&topic.name, partition.partition_index);
-                        check(partition.error_code, None)
-                            .map_err(|error| error.of_partition(&name))?;
-                    }
+                        let error = check(partition.error_code, None).err()?;
+                        Some(error.of_partition(&name))
+                    }));
                 }
             }
+            KafkaError::all(failed)?;
             Ok(Step::Done(AdminResult::None))
         }))
     })
@@ -299,10 +308,4 @@ pub(super) fn leader_of(
             .leader
             .ok_or_else(|| KafkaError::protocol(ErrorCode::LeaderNotAvailable).of_partition(&name)),
     }
-}
-
-/// The controller knows best which topics there are.
-fn final_if_unknown(error: KafkaError) -> KafkaError {
-    let retriable = error.retriable && error.code != ErrorCode::UnknownTopicOrPartition;
-    KafkaError { retriable, ..error }
 }

@@ -640,7 +640,9 @@ fn known_partitions<'a>(
         error => error != ErrorCode::None && !error.retriable(),
     };
     match hopeless && wait.refreshed {
-        true => Err(KafkaError::protocol(known.error).of_topic(topic)),
+        true => Err(KafkaError::protocol(known.error)
+            .of_topic(topic)
+            .after_retries()),
         false => Ok(None),
     }
 }
