@@ -16,13 +16,7 @@ import type { Shared } from "./kafka.js";
 import type { Logger } from "./logger.js";
 import { messageStream } from "./message_stream.js";
 import { offsetOrSpecial, plainOffset } from "./offsets.js";
-import {
-  checkConsumer,
-  clientOptions,
-  consumerOptions,
-  patternRefreshMs,
-  retryOptions,
-} from "./options.js";
+import { clientOptions, consumerOptions, patternRefreshMs, retryOptions } from "./options.js";
 import { checkPausedTopics, type PausedTopic } from "./pauses.js";
 import { invalid } from "./refusals.js";
 import { Runner } from "./runner.js";
@@ -67,7 +61,6 @@ export class Consumer {
   /** Throws for options that no consumer can have. */
   constructor(shared: Shared, config: ConsumerConfig) {
     bindMethods(this);
-    checkConsumer(config);
     this.#shared = shared;
     this.#config = config;
     this.#logger = shared.logger.namespace("Consumer");
@@ -80,7 +73,6 @@ export class Consumer {
 
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
   async connect({ signal }: Abortable = {}): Promise<void> {
-    if (this.#connection !== undefined) return;
     await this.#connect(signal);
     this.#instrumentation.emit("consumer.connect", null);
   }
@@ -279,6 +271,7 @@ export class Consumer {
     this.#runner = runner;
     try {
       const { cluster } = await this.#connect(undefined);
+      this.#instrumentation.emit("consumer.connect", null);
       await runner.start(cluster);
     } catch (error) {
       await this.#crashed(runner, error as Error, run);

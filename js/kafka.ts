@@ -5,7 +5,7 @@ import { Consumer } from "./consumer.js";
 import type { TraceEvent } from "./host/messages.js";
 import { Lease } from "./lease.js";
 import { createLogger, type Logger } from "./logger.js";
-import { clusterOptions } from "./options.js";
+import { checkConsumer, clusterOptions } from "./options.js";
 import { Producer } from "./producer.js";
 import { invalid } from "./refusals.js";
 import type {
@@ -49,6 +49,7 @@ export class Kafka {
   }
 
   consumer(config: ConsumerConfig): Consumer {
+    checkConsumer(config);
     return new Consumer(this.#shared, config);
   }
 

@@ -124,7 +124,8 @@ export function producerOptions(kafka: KafkaConfig, config: ProducerConfig): obj
 }
 
 /** Throws for a configuration that no consumer can have. */
-export function checkConsumer(config: ConsumerConfig): void {
+export function checkConsumer(given: ConsumerConfig | undefined): void {
+  const config: Partial<ConsumerConfig> = given ?? {};
   if (typeof config.groupId !== "string" || config.groupId === "") {
     throw invalid("Consumer groupId must be a non-empty string.");
   }

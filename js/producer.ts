@@ -84,7 +84,8 @@ export class Producer {
 
   /** Resolves when what was sent has been answered. */
   async disconnect(): Promise<void> {
-    await this.#connecting?.catch(() => undefined);
+    // Without a pause: what is sent from now on is refused.
+    if (this.#connecting !== undefined) await this.#connecting.catch(() => undefined);
     this.#disconnecting ??= this.#disconnect().finally(() => {
       this.#disconnecting = undefined;
     });

@@ -1,0 +1,153 @@
+// What KafkaJS programs do, each with what KafkaJS 2.2.4 against a real Kafka makes of it.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  ConfigResourceTypes,
+  Kafka,
+  KafkaJSAggregateError,
+  KafkaJSDeleteTopicRecordsError,
+  logLevel,
+} from "tablog";
+
+let clusters = 0;
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {import("tablog").KafkaConfig} [config]
+ */
+function memory(t, config) {
+  const kafka = new Kafka({
+    cluster: `kafkajs-${clusters++}`,
+    storage: "memory",
+    logLevel: logLevel.NOTHING,
+    ...config,
+  });
+  t.after(() => kafka.close());
+  return kafka;
+}
+
+/** @param {Promise<unknown>} promise */
+async function failure(promise) {
+  return promise.then(
+    () => assert.fail("it did not fail"),
+    (/** @type {unknown} */ error) => error,
+  );
+}
+
+test("every topic that is not created has its error", async (t) => {
+  const admin = memory(t).admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic: "there" }] });
+  const topics = [
+    { topic: "bad name" },
+    { topic: "there" },
+    { topic: "none", numPartitions: 0 },
+    { topic: "fine" },
+    { topic: "far", replicationFactor: 3 },
+  ];
+  const error = await failure(admin.createTopics({ topics }));
+  assert.ok(error instanceof KafkaJSAggregateError);
+  const errors = /** @type {import("tablog").KafkaJSCreateTopicError[]} */ (error.errors);
+  assert.deepEqual(errors.map(({ name, topic, type }) => [name, topic, type]).sort(), [
+    ["KafkaJSCreateTopicError", "bad name", "INVALID_TOPIC_EXCEPTION"],
+    ["KafkaJSCreateTopicError", "far", "INVALID_REPLICATION_FACTOR"],
+    ["KafkaJSCreateTopicError", "none", "INVALID_PARTITIONS"],
+    ["KafkaJSCreateTopicError", "there", "TOPIC_ALREADY_EXISTS"],
+  ]);
+  assert.deepEqual((await admin.listTopics()).sort(), ["fine", "there"]);
+});
+
+test("every partition whose records are not deleted has its error", async (t) => {
+  const admin = memory(t).admin();
+  await admin.createTopics({ topics: [{ topic: "t", numPartitions: 2 }] });
+  const entries = (/** @type {number[]} */ ...partitions) =>
+    partitions.map((partition) => ({ partition, offset: "7" }));
+  for (const [partitions, type] of /** @type {const} */ ([
+    [[8, 9], "UNKNOWN_TOPIC_OR_PARTITION"],
+    [[0, 1], "OFFSET_OUT_OF_RANGE"],
+  ])) {
+    const error = await failure(
+      admin.deleteTopicRecords({ topic: "t", partitions: entries(...partitions) }),
+    );
+    assert.ok(error instanceof KafkaJSDeleteTopicRecordsError);
+    assert.deepEqual(
+      error.partitions.map(({ partition, offset, error }) => [partition, offset, error.type]),
+      partitions.map((partition) => [partition, "7", type]),
+    );
+  }
+});
+
+test("an admin that nobody connected connects by itself", async (t) => {
+  const admin = memory(t).admin();
+  assert.deepEqual(await admin.listTopics(), []);
+  let connects = 0;
+  admin.on(admin.events.CONNECT, () => {
+    connects += 1;
+  });
+  await admin.connect();
+  assert.equal(connects, 1);
+});
+
+test("a topic or a resource that is not there is told at once", { timeout: 5_000 }, async (t) => {
+  const admin = memory(t).admin();
+  await admin.connect();
+  const missing = { type: ConfigResourceTypes.TOPIC, name: "missing" };
+  const error = { name: "KafkaJSProtocolError", type: "UNKNOWN_TOPIC_OR_PARTITION" };
+  await assert.rejects(admin.fetchTopicMetadata({ topics: ["missing"] }), error);
+  await assert.rejects(admin.describeConfigs({ resources: [missing] }), error);
+  await assert.rejects(
+    admin.alterConfigs({ resources: [{ ...missing, configEntries: [] }] }),
+    error,
+  );
+});
+
+test("methods of a client can be taken apart, spread and replaced", async (t) => {
+  const kafka = memory(t);
+  await kafka.admin().createTopics({ topics: [{ topic: "t" }] });
+  const producer = kafka.producer();
+  await producer.connect();
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- KafkaJS's programs do it
+  const { send } = Object.assign({}, producer);
+  /** @type {string[]} */
+  const traced = [];
+  producer.send = async (record) => {
+    traced.push(record.topic);
+    return send(record);
+  };
+  await producer.send({ topic: "t", messages: [{ value: "v" }] });
+  assert.deepEqual(traced, ["t"]);
+  const consumer = Object.keys(kafka.consumer({ groupId: "g" }));
+  for (const method of ["connect", "subscribe", "run", "seek"]) {
+    assert.ok(consumer.includes(method), method);
+  }
+});
+
+test("a consumer tells that it has connected, whoever connects it", async (t) => {
+  const kafka = memory(t);
+  await kafka.admin().createTopics({ topics: [{ topic: "t" }] });
+  const consumer = kafka.consumer({ groupId: "g" });
+  let connects = 0;
+  consumer.on(consumer.events.CONNECT, () => {
+    connects += 1;
+  });
+  await consumer.subscribe({ topic: "t" });
+  await consumer.run({ eachMessage: async () => Promise.resolve() });
+  assert.equal(connects, 1);
+  // @ts-expect-error -- a group id is required
+  assert.throws(() => kafka.consumer(), {
+    message: "Consumer groupId must be a non-empty string.",
+  });
+});
+
+test("a producer that disconnects takes nothing more", async (t) => {
+  const kafka = memory(t);
+  await kafka.admin().createTopics({ topics: [{ topic: "t" }] });
+  const producer = kafka.producer();
+  await producer.connect();
+  const record = { topic: "t", messages: [{ value: "v" }] };
+  const before = producer.send(record);
+  const disconnected = producer.disconnect();
+  await assert.rejects(producer.send(record), { name: "KafkaJSNonRetriableError" });
+  assert.equal((await before)[0]?.baseOffset, "0");
+  await disconnected;
+});
