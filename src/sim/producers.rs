@@ -15,8 +15,10 @@ use std::collections::BTreeMap;
 
 /// Keys that records have, so that compaction finds something to do.
 const KEYS: u64 = 5;
-/// How long a send may take in all.
+/// How long a send of a patient producer may take in all.
 const DELIVERY_TIMEOUT_MS: u64 = 30_000;
+/// How long one of an impatient producer may: it gives up what is under way.
+const SHORT_DELIVERY_TIMEOUT_MS: u64 = 1_500;
 /// Sends when nothing goes wrong any more: they must succeed.
 const LAST_SENDS: usize = 2;
 /// How often a client is closed instead of acting, where clients are.
@@ -44,6 +46,7 @@ pub struct ProducerActor {
     acks: Acks,
     idempotent: Option<bool>,
     compression: Compression,
+    patient: bool,
     sends_left: usize,
     healed: bool,
     open: BTreeMap<CommandId, OpenSend>,
@@ -67,11 +70,15 @@ impl ProducerActor {
             Acks::All => random.pick(&[None, Some(true), Some(false)]),
             _ => None,
         };
+        let patient = random.chance(0.8);
         let config = ProducerConfig {
             client: client_config(random, format!("producer-{number}")),
             linger_ms: random.pick(&[0, 0, 5, 100]),
             batch_size_bytes: random.pick(&[200, BATCH_BYTES_MAX]),
-            delivery_timeout_ms: DELIVERY_TIMEOUT_MS,
+            delivery_timeout_ms: match patient {
+                true => DELIVERY_TIMEOUT_MS,
+                false => SHORT_DELIVERY_TIMEOUT_MS,
+            },
             idempotent,
             ..ProducerConfig::default()
         };
@@ -87,6 +94,7 @@ impl ProducerActor {
                 Compression::Lz4,
                 Compression::Snappy,
             ]),
+            patient,
             sends_left: workload.sends,
             healed: false,
             open: BTreeMap::new(),
@@ -262,7 +270,7 @@ impl ProducerActor {
         context.counts.operation(name, error.is_none());
         if let Some(error) = &error {
             let deleted = send.records.keys().any(|it| context.oracle.is_deleted(it));
-            if send.after_heal && !deleted {
+            if send.after_heal && self.patient && !deleted {
                 let number = self.number;
                 let what = format!("producer-{number} failed when nothing went wrong: {error}");
                 context.oracle.broken(what);

@@ -6,7 +6,7 @@
 use super::scheduler::Random;
 use crate::client::consumer::{Assignor, AutoCommit};
 
-/// `batch.size` of the producers: no batch is larger, unless one send is.
+/// `batch.size` of the producers: no send joins a batch that is larger.
 pub const BATCH_BYTES_MAX: usize = 1_000;
 /// Faults of a plan that is drawn, at least.
 const FAULTS_MIN: u64 = 5;
@@ -201,8 +201,8 @@ impl Workload {
             true => 60_000,
             false => random.pick(&[0, 30, 300]),
         };
-        // A batch must fit into a segment, several sends into a batch.
-        let segment_bytes_min = BATCH_BYTES_MAX.max(records_max * (padding_bytes_max + 100) + 100);
+        // A batch must fit into a segment, and a send may join one that is almost full.
+        let segment_bytes_min = BATCH_BYTES_MAX + records_max * (padding_bytes_max + 100) + 100;
         let topics: Vec<_> = (0..random.between(1, 3))
             .map(|number| TopicPlan::draw(random, number, segment_bytes_min as i32))
             .collect();
