@@ -30,7 +30,7 @@ use crate::protocol::messages::offset_fetch_response::{
 };
 use crate::protocol::messages::sync_group_response::SyncGroupResponse;
 use crate::protocol::{ErrorCode, Request, Response};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A request whose parts wait for their shards.
 #[derive(Debug)]
@@ -135,15 +135,18 @@ fn split(request: Request, api_version: i16, shard_count: usize) -> Vec<Request>
                 })
             })
             .collect(),
-        Request::DeleteGroups(mut all) => std::mem::take(&mut all.groups_names)
-            .into_iter()
-            .map(|group| {
-                Request::DeleteGroups(DeleteGroupsRequest {
-                    groups_names: vec![group],
-                    ..all.clone()
+        // A group is deleted once (`KafkaApis.handleDeleteGroupsRequest`).
+        Request::DeleteGroups(mut all) => {
+            BTreeSet::from_iter(std::mem::take(&mut all.groups_names))
+                .into_iter()
+                .map(|group| {
+                    Request::DeleteGroups(DeleteGroupsRequest {
+                        groups_names: vec![group],
+                        ..all.clone()
+                    })
                 })
-            })
-            .collect(),
+                .collect()
+        }
         Request::ListGroups(all) => vec![Request::ListGroups(all); shard_count],
         one => vec![one],
     }

@@ -14,6 +14,10 @@ use std::collections::{BTreeMap, VecDeque};
 /// Bytes that one step of a replay reads.
 const REPLAY_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of the keys of removals in one batch. Many offsets may expire at once, or go with a topic
+/// or a group: together they could be more than a batch may have.
+const REMOVALS_BYTES_MAX: usize = 512 << 10;
+
 /// The shards of a broker, and the answers that wait for their records.
 #[derive(Debug)]
 pub struct Shards {
@@ -401,10 +405,12 @@ impl Shard {
         logs: &mut LogManager,
         records: &[CoordinatorRecord],
     ) -> Result<(), ErrorCode> {
-        let batch = encode(now, records).map_err(|error| error.error_code())?;
-        let origin = AppendOrigin::Coordinator;
-        logs.append(now, self.id, batch, origin, self.leader_epoch)
-            .map_err(|error| error.error_code())?;
+        for records in atoms(records) {
+            let batch = encode(now, records).map_err(|error| error.error_code())?;
+            let origin = AppendOrigin::Coordinator;
+            logs.append(now, self.id, batch, origin, self.leader_epoch)
+                .map_err(|error| error.error_code())?;
+        }
         Ok(())
     }
 
@@ -456,6 +462,26 @@ fn fold(shard: &mut GroupShard, chunk: &Bytes) -> Result<i64, Unreadable> {
         next_offset = header.next_offset();
     }
     Ok(next_offset)
+}
+
+/// The records that must be stored together: all, unless they only remove. Each removal stands for
+/// itself, as in Kafka's results that are not atomic.
+fn atoms(records: &[CoordinatorRecord]) -> Vec<&[CoordinatorRecord]> {
+    let mut atoms = Vec::new();
+    let mut rest = records;
+    if records.iter().all(|record| record.value.is_none()) {
+        let (mut bytes, mut start) = (0, 0);
+        for (index, record) in records.iter().enumerate() {
+            if REMOVALS_BYTES_MAX < bytes + record.key.len() && start < index {
+                atoms.push(&records[start..index]);
+                (bytes, start) = (0, index);
+            }
+            bytes += record.key.len();
+        }
+        rest = &records[start..];
+    }
+    atoms.push(rest);
+    atoms
 }
 
 fn encode(now: Now, records: &[CoordinatorRecord]) -> Result<Bytes, RecordError> {

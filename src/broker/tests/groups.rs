@@ -2,6 +2,7 @@
 //! their records are durable, and a restart finds them again.
 
 use super::node::{Node, batch, produce_request};
+use crate::protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use crate::protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::protocol::messages::heartbeat_request::HeartbeatRequest;
@@ -379,4 +380,51 @@ fn a_coordinator_that_cannot_write_that_a_topic_is_gone_does_not_try_for_ever() 
     assert_eq!(committed(&mut node, "g"), Ok(-1));
     node.run();
     assert_eq!(node.storage_requests(), before);
+}
+
+#[test]
+fn offsets_expire_however_many_they_are() {
+    let mut node = Node::with_configs(&[
+        ("offsets.topic.num.partitions", "1"),
+        ("offsets.retention.minutes", "1"),
+    ]);
+    node.create_topic("t", 2, &[]);
+    find_coordinator(&mut node, "g");
+    // Together their removals are larger than a batch may be.
+    let groups: Vec<String> = (0..60)
+        .map(|group| format!("{group}{}", "g".repeat(20_000)))
+        .collect();
+    for group in &groups {
+        let Request::OffsetCommit(mut request) = commit_request(&[("t", 0, 7)]) else {
+            panic!("another request");
+        };
+        request.group_id.clone_from(group);
+        node.ask(8, Request::OffsetCommit(request));
+        assert_eq!(committed(&mut node, group), Ok(7));
+    }
+    node.pass(700_000);
+    for group in &groups {
+        assert_eq!(committed(&mut node, group), Ok(-1));
+    }
+    let mut node = node.restart();
+    assert_eq!(committed(&mut node, &groups[0]), Ok(-1));
+}
+
+#[test]
+fn a_group_that_is_to_be_deleted_twice_is_deleted_once() {
+    let mut node = node();
+    commit(&mut node, &[("t", 0, 7)]);
+    let request = DeleteGroupsRequest {
+        groups_names: ["g", "nobody", "g"].map(str::to_owned).to_vec(),
+        ..Default::default()
+    };
+    let Response::DeleteGroups(response) = node.ask(2, Request::DeleteGroups(request)) else {
+        panic!("no answer");
+    };
+    let results = response.results.iter();
+    let told: Vec<_> = results
+        .map(|it| (&*it.group_id, ErrorCode::from_code(it.error_code)))
+        .collect();
+    let missing = ("nobody", ErrorCode::GroupIdNotFound);
+    assert_eq!(told, [("g", ErrorCode::None), missing]);
 }
