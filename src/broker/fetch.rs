@@ -22,6 +22,10 @@ pub struct DelayedFetch {
     deadline: Instant,
 }
 
+/// Of a full fetch that asks for a session (`FetchMetadata.INITIAL_EPOCH`).
+const INITIAL_EPOCH: i32 = 0;
+/// Of a full fetch that asks for none (`FetchMetadata.FINAL_EPOCH`).
+const FINAL_EPOCH: i32 = -1;
 /// `READ_COMMITTED` of `isolation_level`.
 const READ_COMMITTED: i8 = 1;
 
@@ -32,8 +36,9 @@ pub(super) fn handle(
     request: FetchRequest,
 ) -> Progress {
     // KIP-227: a broker need not create a session. Answering session id 0 to a full fetch keeps
-    // the client with full fetches, as a broker with a full session cache does.
-    if request.session_id != 0 {
+    // the client with full fetches, as a broker with a full session cache does. A full fetch that
+    // ends a session, or begins another, is one all the same.
+    if !matches!(request.session_epoch, INITIAL_EPOCH | FINAL_EPOCH) {
         return Progress::Respond(Response::Fetch(FetchResponse {
             error_code: ErrorCode::FetchSessionIdNotFound.code(),
             ..Default::default()

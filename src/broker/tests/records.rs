@@ -164,6 +164,30 @@ fn an_offset_out_of_range_is_told_at_once() {
 }
 
 #[test]
+fn only_full_fetches_are_served() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a"]));
+    let mut ask = |session_id, session_epoch| {
+        let mut request = fetch_request("t", 0, 0, 0, 0);
+        (request.session_id, request.session_epoch) = (session_id, session_epoch);
+        let Response::Fetch(response) = node.ask(11, Request::Fetch(request)) else {
+            panic!("no answer");
+        };
+        (
+            response.session_id,
+            ErrorCode::from_code(response.error_code),
+        )
+    };
+    for (session_id, session_epoch) in [(0, -1), (0, 0), (77, -1), (77, 0)] {
+        assert_eq!(ask(session_id, session_epoch), (0, ErrorCode::None));
+    }
+    for (session_id, session_epoch) in [(0, 5), (0, -2), (77, 1)] {
+        let refused = (0, ErrorCode::FetchSessionIdNotFound);
+        assert_eq!(ask(session_id, session_epoch), refused);
+    }
+}
+
+#[test]
 fn a_full_quota_refuses_and_keeps_what_is_there() {
     let mut node = node();
     node.produce("t", 0, batch(&["a"]));
