@@ -171,7 +171,8 @@ impl LogManager {
             next = next.min(self.maintenance.clean_at);
         }
         match self.background_from {
-            Some(from) if self.wants_background_commit() => next.min(from),
+            // The end of a commit in flight looks by itself.
+            Some(from) if self.commit.is_none() && self.wants_background_commit() => next.min(from),
             _ => next,
         }
     }

@@ -1,6 +1,7 @@
 //! Commits: group commit, the order of events, roll-back, quota.
 
 use super::node::*;
+use crate::log::commit::BACKGROUND_RETRY_MS;
 use crate::log::*;
 use crate::storage::faulty::Outcome;
 use crate::storage::{Fence, StorageError, StorageReply, StorageRequest, Store};
@@ -235,4 +236,20 @@ fn removing_a_log_during_its_commit_leaves_the_count_of_uncommitted_bytes_right(
     node.step(Outcome::Done);
     node.logs.remove(id(1));
     assert_eq!(node.logs.uncommitted_bytes, 0);
+}
+
+#[test]
+fn no_tick_is_due_while_a_commit_is_in_flight_whose_end_looks_by_itself() {
+    let mut node = Node::new();
+    node.ensure(id(1), LogConfig::default());
+    node.tick();
+    node.produce(p0(), &[0]);
+    assert!(node.step(Outcome::Failed));
+    node.logs.remove(id(1));
+    node.produce(p0(), &[1]);
+    node.submit();
+    node.advance(BACKGROUND_RETRY_MS as i64 + 1);
+    assert!(node.logs.next_tick().unwrap() > node.now.monotonic);
+    node.settle();
+    assert_eq!(node.values(p0()), [1]);
 }

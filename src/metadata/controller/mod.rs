@@ -128,7 +128,7 @@ impl Machine for Controller {
         self.serve_fetches(now);
         self.responses.flush(effects);
         effects.extend(self.log.take_requests(now).into_iter().map(Effect::Storage));
-        effects.extend(self.next_deadline().map(Effect::WakeAt));
+        effects.extend(self.next_deadline(now).map(Effect::WakeAt));
     }
 }
 
@@ -152,8 +152,10 @@ impl Controller {
         self.log.image()
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&self, now: Now) -> Option<Instant> {
+        // A fetch beyond its deadline has been tried: it waits for a load.
         let fetches = self.fetches.iter().map(|fetch| fetch.deadline);
+        let fetches = fetches.filter(|deadline| now.monotonic < *deadline);
         fetches.chain(self.log.next_tick()).min()
     }
 
