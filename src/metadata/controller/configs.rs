@@ -31,30 +31,27 @@ pub(super) fn incremental_alter(
     broker: &BrokerConfigs,
     request: &IncrementalAlterConfigsRequest,
 ) -> Outcome {
-    let names = request
-        .resources
-        .iter()
-        .map(|resource| (resource.resource_type, resource.resource_name.as_str()));
-    let twice = repeated(names);
-    let mut records = Vec::new();
-    let mut responses = Vec::new();
-    for resource in &request.resources {
-        let name = &resource.resource_name;
-        let keys = resource.configs.iter().map(|config| config.name.as_str());
-        let result = check_resource(image, resource.resource_type, name, keys, &twice)
-            .and_then(|()| altered(image.topic_configs(name), broker, &resource.configs))
-            .and_then(|configs| change(image, broker, name, &configs));
-        let refusal = result.map(|changes| records.extend(changes)).err();
-        responses.push(AlterConfigsResourceResponse {
-            error_code: refusal.as_ref().map_or(0, |(error, _)| error.code()),
-            error_message: refusal.map(|(_, message)| message),
-            resource_type: resource.resource_type,
-            resource_name: name.clone(),
-            ..Default::default()
-        });
-    }
+    let resources = request.resources.iter().map(|resource| Resource {
+        resource_type: resource.resource_type,
+        name: &resource.resource_name,
+        keys: resource.configs.iter().map(|it| &*it.name).collect(),
+        configs: altered(
+            image.topic_configs(&resource.resource_name),
+            broker,
+            &resource.configs,
+        ),
+    });
+    let (records, refusals) = change_each(image, broker, resources.collect());
+    let responses = request.resources.iter().zip(refusals);
+    let responses = responses.map(|(resource, refusal)| AlterConfigsResourceResponse {
+        error_code: refusal.as_ref().map_or(0, |(error, _)| error.code()),
+        error_message: refusal.map(|(_, message)| message),
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name.clone(),
+        ..Default::default()
+    });
     let response = IncrementalAlterConfigsResponse {
-        responses,
+        responses: responses.collect(),
         ..Default::default()
     };
     Outcome {
@@ -73,34 +70,32 @@ pub(super) fn alter(
     broker: &BrokerConfigs,
     request: &AlterConfigsRequest,
 ) -> Outcome {
-    let names = request
-        .resources
-        .iter()
-        .map(|resource| (resource.resource_type, resource.resource_name.as_str()));
-    let twice = repeated(names);
-    let mut records = Vec::new();
-    let mut responses = Vec::new();
-    for resource in &request.resources {
-        let name = &resource.resource_name;
-        let keys = resource.configs.iter().map(|config| config.name.as_str());
+    let resources = request.resources.iter().map(|resource| {
         let given = resource.configs.iter().map(|config| match &config.value {
             Some(value) => Ok((config.name.clone(), value.clone())),
             None => Err(null_value(&config.name)),
         });
-        let result = check_resource(image, resource.resource_type, name, keys, &twice)
-            .and_then(|()| given.collect::<Result<TopicConfigs, Refusal>>())
-            .and_then(|configs| change(image, broker, name, &configs));
-        let refusal = result.map(|changes| records.extend(changes)).err();
-        responses.push(alter_configs_response::AlterConfigsResourceResponse {
-            error_code: refusal.as_ref().map_or(0, |(error, _)| error.code()),
-            error_message: refusal.map(|(_, message)| message),
+        Resource {
             resource_type: resource.resource_type,
-            resource_name: name.clone(),
-            ..Default::default()
-        });
-    }
+            name: &resource.resource_name,
+            keys: resource.configs.iter().map(|it| &*it.name).collect(),
+            configs: given.collect(),
+        }
+    });
+    let (records, refusals) = change_each(image, broker, resources.collect());
+    let responses = request.resources.iter().zip(refusals);
+    let responses =
+        responses.map(
+            |(resource, refusal)| alter_configs_response::AlterConfigsResourceResponse {
+                error_code: refusal.as_ref().map_or(0, |(error, _)| error.code()),
+                error_message: refusal.map(|(_, message)| message),
+                resource_type: resource.resource_type,
+                resource_name: resource.resource_name.clone(),
+                ..Default::default()
+            },
+        );
     let response = AlterConfigsResponse {
-        responses,
+        responses: responses.collect(),
         ..Default::default()
     };
     Outcome {
@@ -113,28 +108,59 @@ pub(super) fn alter(
     }
 }
 
-fn check_resource<'a>(
-    image: &MetadataImage,
+/// What a request says of one resource.
+struct Resource<'a> {
     resource_type: i8,
     name: &'a str,
-    keys: impl Iterator<Item = &'a str> + Clone,
+    /// The configs that are named, as often as they are.
+    keys: Vec<&'a str>,
+    /// What shall be set on the topic, if it is one.
+    configs: Result<TopicConfigs, Refusal>,
+}
+
+/// The records that change the resources, and for each why it is refused.
+fn change_each(
+    image: &MetadataImage,
+    broker: &BrokerConfigs,
+    resources: Vec<Resource<'_>>,
+) -> (Vec<MetadataRecord>, Vec<Option<Refusal>>) {
+    let twice = repeated(resources.iter().map(|it| (it.resource_type, it.name)));
+    let mut records = Vec::new();
+    let mut refusals = Vec::with_capacity(resources.len());
+    for resource in resources {
+        let changes = check_resource(image, &resource, &twice)
+            .and_then(|()| resource.configs)
+            .and_then(|configs| change(image, broker, resource.name, &configs));
+        refusals.push(changes.map(|changes| records.extend(changes)).err());
+    }
+    (records, refusals)
+}
+
+fn check_resource(
+    image: &MetadataImage,
+    resource: &Resource<'_>,
     twice: &BTreeSet<(i8, &str)>,
 ) -> Result<(), Refusal> {
+    let Resource {
+        resource_type,
+        name,
+        keys,
+        ..
+    } = resource;
     let invalid = |message: String| Err((ErrorCode::InvalidRequest, message));
-    if twice.contains(&(resource_type, name)) {
+    if twice.contains(&(*resource_type, *name)) {
         return invalid("Each resource must appear at most once.".to_string());
     }
-    if !repeated(keys.clone()).is_empty() {
+    if !repeated(keys.iter()).is_empty() {
         return invalid("Error due to duplicate config keys".to_string());
     }
-    match resource_type {
+    match *resource_type {
         TOPIC_RESOURCE if image.topic(name).is_some() => Ok(()),
         TOPIC_RESOURCE => Err((
             ErrorCode::UnknownTopicOrPartition,
             format!("The topic '{name}' does not exist."),
         )),
         BROKER_RESOURCE => {
-            let keys: Vec<&str> = keys.collect();
             let keys = keys.join(", ");
             invalid(format!("Cannot update these configs dynamically: [{keys}]"))
         }
