@@ -566,9 +566,12 @@ impl<T> Network<T> {
             return;
         };
         let health = self.health.entry(connection.node).or_default();
-        health.failures = health.failures.saturating_add(1);
-        let delay_ms = RECONNECT.delay_ms(health.failures, &mut self.random);
-        health.retry_at = now.monotonic + delay_ms;
+        // All connections of a node break together, and that is one failure of it.
+        if health.retry_at <= now.monotonic {
+            health.failures = health.failures.saturating_add(1);
+            let delay_ms = RECONNECT.delay_ms(health.failures, &mut self.random);
+            health.retry_at = now.monotonic + delay_ms;
+        }
         self.drop_connection(id, error);
     }
 

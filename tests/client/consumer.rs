@@ -600,6 +600,21 @@ fn what_is_fetched_ahead_is_bounded() {
     assert_eq!(seen[0].iter().collect::<BTreeSet<_>>().len(), 1);
 }
 
+/// What a poll gets at once, if anything.
+fn polled(world: &mut World, consumer: &Handle<Consumer>) -> Option<FetchedBatch> {
+    let poll = ConsumerCommand::Poll {
+        id: CommandId(98),
+        records_max: 1_000,
+    };
+    world.command(consumer, poll);
+    world.settle();
+    let outputs = std::mem::take(&mut consumer.borrow_mut().outputs);
+    outputs.into_iter().find_map(|output| match output {
+        ConsumerOutput::Polled { result, .. } => result.unwrap(),
+        _ => None,
+    })
+}
+
 fn elapsed_ms<T>(world: &mut World, act: impl FnOnce(&mut World) -> T) -> (u64, T) {
     let began = world.now.monotonic;
     let result = act(world);
@@ -655,18 +670,25 @@ fn a_busy_partition_does_not_wait_for_idle_ones_however_many_there_are() {
             for n in 0..2 {
                 let value = format!("{round} {partition} {n}");
                 world.cluster.append("t", partition, &[&value]);
+                // Nobody asks yet: the others are fetched without this one, which comes after.
+                world.run_for(1);
                 let (ms, batch) = elapsed_ms(&mut world, |world| batch(world, &consumer));
                 assert_eq!((values(&batch), ms), (vec![value], 0), "once, and at once");
                 processed(&mut world, &consumer, &batch);
             }
         }
     }
-    // Nothing is left over, and what waits is bounded.
-    world.run_for(20_000);
+    world.settle();
     let waiting = world.cluster.parked_fetches();
+    assert_eq!(
+        waiting,
+        2 * 8,
+        "at two nodes, and no more than may wait at each"
+    );
+    world.run_for(20_000);
     assert!(
-        (1..=2 * 8).contains(&waiting),
-        "{waiting} fetches wait at two nodes"
+        polled(&mut world, &consumer).is_none(),
+        "nothing comes twice"
     );
 }
 
@@ -680,4 +702,26 @@ fn leaving_does_not_wait_for_a_fetch() {
     let (ms, closed) = elapsed_ms(&mut world, |world| done(world, &consumer, 9));
     assert_eq!((ms, closed), (0, Ok(())));
     assert_eq!(world.cluster.parked_fetches(), 0);
+}
+
+#[test]
+fn a_node_whose_connections_break_together_has_failed_once() {
+    let mut world = world(24);
+    let consumer = member(&mut world, config());
+    joined(&mut world, &consumer);
+    for partition in 0..24 {
+        world.cluster.append("t", partition, &["a"]);
+        world.run_for(1);
+        let batch = batch(&mut world, &consumer);
+        processed(&mut world, &consumer, &batch);
+    }
+    let waiting = world.cluster.parked_fetches();
+    assert!(waiting > 8, "{waiting}");
+    world.stop_node(0);
+    world.settle();
+    world.cluster.down.clear();
+    world.cluster.append("t", 0, &["b"]);
+    let (ms, batch) = elapsed_ms(&mut world, |world| batch(world, &consumer));
+    assert_eq!(values(&batch), ["b"]);
+    assert!(ms <= 200, "{ms} ms, as after the first failure");
 }
