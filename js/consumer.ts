@@ -16,7 +16,7 @@ import type { Shared } from "./kafka.js";
 import type { Logger } from "./logger.js";
 import { messageStream } from "./message_stream.js";
 import { offsetOrSpecial, plainOffset } from "./offsets.js";
-import { clientOptions, consumerOptions, patternRefreshMs, retryOptions } from "./options.js";
+import { clientOptions, consumerOptions, consumerRetry, patternRefreshMs } from "./options.js";
 import { checkPausedTopics, type PausedTopic } from "./pauses.js";
 import { invalid } from "./refusals.js";
 import { Runner } from "./runner.js";
@@ -247,14 +247,14 @@ export class Consumer {
 
   /** The runner exists at once, so that a seek may follow a run that nobody awaits. */
   async #start(run: ConsumerRunConfig): Promise<void> {
-    const { groupId, retry } = this.#config;
+    const { groupId } = this.#config;
     this.#logger.info("Starting", { groupId });
     const runner = new Runner({
       groupId,
       options: consumerOptions(this.#shared.config, this.#config, run, this.#assigners),
       assigners: this.#assigners,
       run,
-      retry: retryOptions(this.#shared.config.retry, retry),
+      retry: consumerRetry(this.#shared.config, this.#config),
       subscriptions: this.#subscriptions,
       assigned: this.#assigned,
       patternRefreshMs: patternRefreshMs(this.#config),
@@ -296,7 +296,7 @@ export class Consumer {
     }
     this.#instrumentation.emit("consumer.crash", { error, groupId, restart });
     if (!restart) return;
-    const { initialRetryTime } = retryOptions(this.#shared.config.retry, this.#config.retry);
+    const { initialRetryTime } = consumerRetry(this.#shared.config, this.#config);
     const { retryTime = initialRetryTime } = error as { retryTime?: number };
     this.#logger.error(`Restarting the consumer in ${retryTime}ms`, { retryTime, groupId });
     this.#restart = setTimeout(() => {

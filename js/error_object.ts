@@ -58,7 +58,9 @@ function ofKind(object: ErrorObject): KafkaJSError {
     case "requestTimeout":
       return new KafkaJSRequestTimeoutError(message, details);
     case "retriesExceeded":
-      return new KafkaJSNumberOfRetriesExceeded(protocolError(message, details));
+      return new KafkaJSNumberOfRetriesExceeded(protocolError(message, details), {
+        retryCount: object.retries ?? 0,
+      });
     case "invalidArgument":
       return invalid(message, details);
     case "unsupported":

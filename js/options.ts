@@ -111,9 +111,8 @@ export function producerOptions(kafka: KafkaConfig, config: ProducerConfig): obj
   if (idempotent === true && (config.retry?.retries ?? 1) < 1) {
     throw invalid("Idempotent producer must allow retries to protect against transient errors");
   }
-  const retry = idempotent === true ? { retries: RETRIES_MAX, ...present(config.retry ?? {}) } : {};
   return present({
-    client: clientOptions(kafka, { ...config, retry: { ...config.retry, ...retry } }),
+    client: clientOptions(kafka, config),
     lingerMs: config.lingerMs,
     batchSize: config.batchSize,
     maxRequestSize: config.maxRequestSize,
@@ -121,6 +120,11 @@ export function producerOptions(kafka: KafkaConfig, config: ProducerConfig): obj
     deliveryTimeout: config.deliveryTimeout,
     idempotent,
   });
+}
+
+/** A consumer's: the retries of the `Kafka` are not its own, as in KafkaJS. */
+export function consumerRetry(kafka: KafkaConfig, { retry }: ConsumerConfig): Retry {
+  return retryOptions(kafka.retry, retry ?? { retries: RETRY.retries });
 }
 
 /** Throws for a configuration that no consumer can have. */
@@ -145,7 +149,7 @@ export function consumerOptions(
   assigners: Assigners,
 ): object {
   return present({
-    client: clientOptions(kafka, config),
+    client: clientOptions(kafka, { ...config, retry: consumerRetry(kafka, config) }),
     groupId: config.groupId,
     groupInstanceId: config.groupInstanceId,
     partitionAssigners: assigners.offered,

@@ -16,11 +16,13 @@ export interface RetryOptions {
   factor?: number;
   /** How fast waits grow. Default 2. */
   multiplier?: number;
-  /** Default 5. */
+  /** Default 5. Those of a `Kafka` are not its consumers'. */
   retries?: number;
   /** Whether a consumer that crashed is started again. Default: if its error is retriable. */
   restartOnFailure?: (error: Error) => Promise<boolean>;
 }
+
+export type BrokersFunction = () => string[] | Promise<string[]>;
 
 /** How to reach a cluster, which is one of this origin. */
 export interface KafkaConfig {
@@ -44,7 +46,7 @@ export interface KafkaConfig {
   logLevel?: logLevel;
   logCreator?: logCreator;
   /** Not used: there is nothing to dial. Accepted so that a KafkaJS configuration is, too. */
-  brokers?: string[] | (() => string[] | Promise<string[]>);
+  brokers?: string[] | BrokersFunction;
   /** Not used: timeouts always count. */
   enforceRequestTimeout?: boolean;
   /** Only false: nothing leaves the origin. */
@@ -85,7 +87,7 @@ export interface ProducerConfig {
   maxRequestSize?: number;
   /** Bytes of records that wait. Default 32 MiB. */
   bufferMemory?: number;
-  /** Milliseconds after which a record that could not be sent fails. Default 120,000. */
+  /** Milliseconds after which a record that was not acknowledged fails. Default 120,000. */
   deliveryTimeout?: number;
 }
 
@@ -308,3 +310,4 @@ export interface ConsumerSubscribeTopics {
 }
 
 export type Assignment = Record<string, number[]>;
+export type IMemberAssignment = Assignment;

@@ -55,6 +55,8 @@ export interface ErrorObject {
   partition?: number;
   group?: string;
   offset?: string;
+  /** How often it was tried again. */
+  retries?: number;
   /** What else failed, where a call is about several things. */
   others?: ErrorObject[];
 }

@@ -34,6 +34,9 @@ pub struct ErrorObject {
     /// What it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
+    /// How often it was tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
     /// What else failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<ErrorObject>,
@@ -51,6 +54,7 @@ impl ErrorObject {
             partition: None,
             group: None,
             offset: None,
+            retries: None,
             others: Vec::new(),
         }
     }
@@ -64,6 +68,7 @@ impl From<&KafkaError> for ErrorObject {
             partition: error.partition,
             group: error.group.clone(),
             offset: error.offset.map(|offset| offset.to_string()),
+            retries: (error.kind == ErrorKind::RetriesExceeded).then_some(error.retries),
             others: error.others.iter().map(ErrorObject::from).collect(),
             ..ErrorObject::new(error.code, kind_name(error.kind), error.message.clone())
         }

@@ -364,7 +364,7 @@ impl<T> Cluster<T> {
                 self.controller_found(now, Some(&error));
                 for (id, give_up_at) in std::mem::take(&mut self.connecting) {
                     if give_up_at <= now.monotonic {
-                        let result = Err(error.clone().after_retries());
+                        let result = Err(error.clone().after_retries(self.refresh.failures - 1));
                         self.answers.push_back(Answer::Connected { id, result });
                     } else {
                         self.connecting.push((id, give_up_at));

@@ -26,6 +26,8 @@ pub struct KafkaError {
     pub group: Option<String>,
     /// The offset it is about.
     pub offset: Option<i64>,
+    /// How often it was tried again.
+    pub retries: u32,
     /// What else failed, where a command is about several things.
     pub others: Vec<KafkaError>,
 }
@@ -102,6 +104,7 @@ impl KafkaError {
             partition: None,
             group: None,
             offset: None,
+            retries: 0,
             others: Vec::new(),
         }
     }
@@ -151,10 +154,11 @@ impl KafkaError {
         self
     }
 
-    /// The same after the time or the retries of a command are used up.
-    pub fn after_retries(mut self) -> KafkaError {
+    /// The same after the time of a command is used up, or these retries.
+    pub fn after_retries(mut self, retries: u32) -> KafkaError {
         if self.retriable {
             self.kind = ErrorKind::RetriesExceeded;
+            self.retries = retries;
         }
         self
     }

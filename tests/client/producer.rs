@@ -359,6 +359,7 @@ fn what_a_broker_refuses_for_now_is_sent_again_as_often_as_the_retries_say() {
         (error.kind, error.code),
         (ErrorKind::RetriesExceeded, ErrorCode::KafkaStorageError)
     );
+    assert_eq!(error.retries, 2);
     assert_eq!(produces(&world) - before, 3);
     assert_eq!(world.now.monotonic.ms_since(began), 300 + 600);
     // It goes on when there is room, and a refusal that passes is not an error.

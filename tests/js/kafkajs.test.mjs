@@ -151,3 +151,44 @@ test("a producer that disconnects takes nothing more", async (t) => {
   assert.equal((await before)[0]?.baseOffset, "0");
   await disconnected;
 });
+
+test("retries are counted, and a consumer's are its own", async (t) => {
+  const kafka = memory(t, { retry: { retries: 1, initialRetryTime: 1 } });
+  const producer = kafka.producer({ allowAutoTopicCreation: false });
+  await producer.connect();
+  await assert.rejects(kafka.admin().fetchTopicOffsets("missing"), {
+    name: "KafkaJSNumberOfRetriesExceeded",
+    type: "UNKNOWN_TOPIC_OR_PARTITION",
+    retryCount: 1,
+  });
+  await assert.rejects(producer.send({ topic: "missing", messages: [{ value: "v" }] }), {
+    name: "KafkaJSNumberOfRetriesExceeded",
+    type: "UNKNOWN_TOPIC_OR_PARTITION",
+  });
+  await kafka.admin().createTopics({ topics: [{ topic: "t" }] });
+  const sender = kafka.producer();
+  await sender.connect();
+  await sender.send({ topic: "t", messages: [{ value: "v" }] });
+  // Without retries of its own a consumer has KafkaJS's five, whatever the Kafka has.
+  const consumer = kafka.consumer({ groupId: "g" });
+  await consumer.subscribe({ topic: "t", fromBeginning: true });
+  let calls = 0;
+  /** @type {() => void} */
+  let done;
+  const handled = new Promise((resolve) => {
+    done = () => {
+      resolve(undefined);
+    };
+  });
+  consumer.on(consumer.events.CRASH, () => assert.fail("it crashed"));
+  await consumer.run({
+    eachMessage: async () => {
+      calls += 1;
+      if (calls <= 5) return Promise.reject(new Error("not yet"));
+      done();
+      return Promise.resolve();
+    },
+  });
+  await handled;
+  assert.equal(calls, 6);
+});

@@ -1,7 +1,10 @@
 // Typical KafkaJS programs: they only have to type-check. Each line stands for one seen in the wild.
 import {
+  type Assigner,
   AssignerProtocol,
   type Batch,
+  type BrokersFunction,
+  type Cluster,
   CompressionCodecs,
   CompressionTypes,
   ConfigResourceTypes,
@@ -16,7 +19,11 @@ import {
   type EachBatchPayload,
   type EachMessageHandler,
   type EachMessagePayload,
+  type GroupMember,
+  type GroupMemberAssignment,
+  type GroupState,
   type IHeaders,
+  type IMemberAssignment,
   type ITopicConfig,
   Kafka,
   type KafkaConfig,
@@ -34,7 +41,9 @@ import {
   type KafkaMessage,
   type logCreator,
   logLevel,
+  type MemberMetadata,
   type Message,
+  type PartitionAssigner,
   PartitionAssigners,
   Partitioners,
   type Producer,
@@ -291,6 +300,68 @@ export function tells(error: unknown): string | undefined {
   if (error instanceof KafkaJSNonRetriableError) return error.helpUrl;
   if (error instanceof KafkaJSError) return error.retriable ? error.cause?.message : error.name;
   return undefined;
+}
+
+/** An assigner of the program's own, as in KafkaJS's documentation. */
+const evenOdd: PartitionAssigner = ({ cluster, groupId, logger }) => ({
+  name: "EvenOddAssigner",
+  version: 1,
+  async assign({ members, topics }) {
+    logger.info("assigning", { groupId });
+    const first = members.map(({ memberId }) => memberId).sort()[0];
+    return Promise.resolve(
+      members.map(({ memberId }) => {
+        const assignment: IMemberAssignment = {};
+        for (const topic of topics) {
+          assignment[topic] = partitionsOf(cluster, topic).filter(() => memberId === first);
+        }
+        const memberAssignment = AssignerProtocol.MemberAssignment.encode({
+          version: this.version,
+          assignment,
+          userData: Buffer.from("x"),
+        });
+        return { memberId, memberAssignment };
+      }),
+    );
+  },
+  protocol({ topics }) {
+    return {
+      name: this.name,
+      metadata: AssignerProtocol.MemberMetadata.encode({ version: this.version, topics }),
+    };
+  },
+});
+
+function partitionsOf(cluster: Cluster, topic: string): number[] {
+  return cluster.findTopicPartitionMetadata(topic).map((partition) => partition.partitionId);
+}
+
+class Sticky implements Assigner {
+  readonly name = "Sticky";
+  readonly version = 0;
+
+  async assign(group: {
+    members: GroupMember[];
+    topics: string[];
+  }): Promise<GroupMemberAssignment[]> {
+    const decoded: (MemberMetadata | null)[] = group.members.map(({ memberMetadata }) =>
+      AssignerProtocol.MemberMetadata.decode(memberMetadata),
+    );
+    return Promise.resolve(decoded.length === 0 ? [] : []);
+  }
+
+  protocol({ topics }: { topics: string[] }): GroupState {
+    return { name: this.name, metadata: Buffer.from(JSON.stringify(topics)) };
+  }
+}
+
+const findBrokers: BrokersFunction = async () => Promise.resolve(["localhost:9092"]);
+
+export function withAssigners(): Consumer {
+  return new Kafka({ brokers: findBrokers }).consumer({
+    groupId: "assigned",
+    partitionAssigners: [evenOdd, () => new Sticky(), PartitionAssigners.roundRobin],
+  });
 }
 
 /** What goes beyond KafkaJS. */

@@ -298,7 +298,7 @@ impl Admin {
         then: Option<Again>,
     ) {
         if !error.retriable || run.failures >= self.config.retry.retries {
-            return self.answer(id, Err(error.after_retries()));
+            return self.answer(id, Err(error.after_retries(run.failures)));
         }
         run.failures += 1;
         let delay_ms = self.config.retry.delay_ms(run.failures, &mut self.random);

@@ -525,7 +525,7 @@ impl Consumer {
             commit.not_before = now.monotonic + delay_ms;
             self.commits.queue.push_front(commit);
         } else if let Some(id) = commit.id {
-            self.done(id, Err(error.clone().after_retries()));
+            self.done(id, Err(error.clone().after_retries(commit.failures)));
         }
         self.group_error(now, generation_id, error.code);
     }

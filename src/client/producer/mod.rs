@@ -71,8 +71,8 @@ struct PartitionsFor {
 #[derive(Debug)]
 struct TopicWait {
     give_up_at: Instant,
-    /// Metadata have been read for this wait, and not only for one before.
-    refreshed: bool,
+    /// How often metadata have been read for this wait, and not only for one before.
+    refreshes: u32,
 }
 
 #[derive(Debug)]
@@ -279,7 +279,7 @@ impl Producer {
         let give_up_at = now.monotonic + self.config.client.retry.budget_ms();
         TopicWait {
             give_up_at,
-            refreshed: false,
+            refreshes: 0,
         }
     }
 
@@ -324,7 +324,7 @@ impl Producer {
                 let waits =
                     waits.chain(self.partitions_for.iter_mut().map(|asked| &mut asked.wait));
                 if result.is_ok() {
-                    waits.for_each(|wait| wait.refreshed = true);
+                    waits.for_each(|wait| wait.refreshes = wait.refreshes.saturating_add(1));
                 }
             }
             Answer::Connected { id, result } => {
@@ -388,7 +388,7 @@ impl Producer {
                 .filter_map(|record| record.partition)
                 .find(|&asked| known.iter().all(|partition| partition.partition != asked));
             if let Some(partition) = missing {
-                if send.wait.refreshed {
+                if send.wait.refreshes > 0 {
                     let text = format!("the topic has {} partitions", known.len());
                     let error = KafkaError::raised(ErrorKind::InvalidArgument, text);
                     let code = ErrorCode::UnknownTopicOrPartition;
@@ -639,10 +639,10 @@ fn known_partitions<'a>(
         ErrorCode::UnknownTopicOrPartition => wait.give_up_at <= now.monotonic,
         error => error != ErrorCode::None && !error.retriable(),
     };
-    match hopeless && wait.refreshed {
+    match hopeless && wait.refreshes > 0 {
         true => Err(KafkaError::protocol(known.error)
             .of_topic(topic)
-            .after_retries()),
+            .after_retries(wait.refreshes - 1)),
         false => Ok(None),
     }
 }

@@ -374,7 +374,8 @@ impl Sender {
                 batch.last_error = Some(error);
             }
         } else if let Some(batch) = queue.fail_front() {
-            self.given_up(partition, batch, error.after_retries(), progress);
+            let error = error.after_retries(batch.attempts.saturating_sub(1));
+            self.given_up(partition, batch, error, progress);
         }
     }
 
@@ -385,7 +386,8 @@ impl Sender {
                     let text = "the records could not be sent in time";
                     KafkaError::raised(ErrorKind::RetriesExceeded, text).of_partition(partition)
                 });
-                self.given_up(partition.clone(), batch, error.after_retries(), progress);
+                let error = error.after_retries(batch.attempts.saturating_sub(1));
+                self.given_up(partition.clone(), batch, error, progress);
             }
         }
     }
