@@ -5,6 +5,7 @@ import { Group } from "./engine/group.ts";
 import { FormProducer, type ProduceForm } from "./engine/producer.ts";
 import { Reader } from "./engine/reader.ts";
 import { survey } from "./engine/survey.ts";
+import { Surveys } from "./engine/surveys.ts";
 import { Activity } from "./flow/activity.ts";
 import { Fold, type Move } from "./flow/fold.ts";
 import { FrameLog } from "./flow/frames.ts";
@@ -13,8 +14,7 @@ import { Notices } from "./notices.ts";
 import { TapeWindows } from "./tape_windows.ts";
 import type { StoredRecord } from "./records/stored.ts";
 
-/** Groups change without a frame when a session times out, so they are asked for again. */
-const SURVEY_INTERVAL_MS = 3_000;
+/** Frames often come several at once; one survey does for all. */
 const SURVEY_DELAY_MS = 120;
 
 /** The state of the page, and everything that a person can do with it. */
@@ -37,8 +37,7 @@ export class Playground {
   readonly #cluster = new Cluster();
   readonly #fold = new Fold(this.picture);
   readonly #changed: () => void;
-  #surveying = false;
-  #surveyTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #surveys = new Surveys(() => this.#survey());
 
   /** @param changed is called whenever there is something new to show */
   constructor(changed: () => void) {
@@ -59,7 +58,7 @@ export class Playground {
       const moves = changes.moves.filter((move) => !move.clientId.startsWith(PAGE_CLIENT_ID));
       this.activity.add(moves);
       if (moves.length > 0) this.onMoves(moves);
-      if (changes.survey) this.#surveySoon(SURVEY_DELAY_MS);
+      if (changes.survey) this.#surveys.soon(SURVEY_DELAY_MS);
       if (changes.exchanges.length > 0) this.#changed();
     });
     kafka.on("status", (status) => {
@@ -68,7 +67,7 @@ export class Playground {
     });
     this.status = kafka.status;
     if (!(await this.#attempt(admin.connect()))) return;
-    this.#surveySoon(0);
+    this.#surveys.soon(0);
   }
 
   /** The chosen topic. It stands in the address, so a reload keeps it. */
@@ -89,14 +88,14 @@ export class Playground {
   async createTopic(topic: string, numPartitions: number): Promise<void> {
     const created = this.#cluster.admin.createTopics({ topics: [{ topic, numPartitions }] });
     if (!(await this.#attempt(created))) return;
-    await this.#survey();
+    await this.#surveys.now();
     this.chooseTopic(topic);
   }
 
   async deleteTopic(topic: string): Promise<void> {
     await this.#attempt(this.#cluster.admin.deleteTopics({ topics: [topic] }));
     this.tapes.forget();
-    await this.#survey();
+    await this.#surveys.now();
   }
 
   async produce(topic: string, form: ProduceForm): Promise<void> {
@@ -124,20 +123,20 @@ export class Playground {
     const { topic } = this;
     if (topic === undefined) return;
     await this.#attempt(this.group(groupId).add(topic));
-    this.#surveySoon(SURVEY_DELAY_MS);
+    this.#surveys.soon(SURVEY_DELAY_MS);
   }
 
   async deleteGroup(groupId: string): Promise<void> {
     await this.group(groupId).removeAll();
     this.groups.delete(groupId);
     await this.#attempt(this.#cluster.admin.deleteGroups([groupId]));
-    await this.#survey();
+    await this.#surveys.now();
   }
 
   /** Runs what a button asked for. */
   async act(action: Promise<unknown>): Promise<void> {
     await this.#attempt(action);
-    this.#surveySoon(SURVEY_DELAY_MS);
+    this.#surveys.soon(SURVEY_DELAY_MS);
   }
 
   /** Moves a group: its member here if one has the partition, else its committed offset. */
@@ -169,20 +168,11 @@ export class Playground {
     if (topics.length > 0) await this.#attempt(admin.deleteTopics({ topics }));
     this.tapes.forget();
     this.flights = undefined;
-    await this.#survey();
-  }
-
-  #surveySoon(delayMs: number): void {
-    clearTimeout(this.#surveyTimer);
-    this.#surveyTimer = setTimeout(() => void this.#survey(), delayMs);
+    await this.#surveys.now();
   }
 
   async #survey(): Promise<void> {
-    if (this.#surveying || this.status !== "running") return;
-    this.#surveying = true;
-    await this.#attempt(survey(this.#cluster.admin, this.picture));
-    this.#surveying = false;
-    this.#surveySoon(SURVEY_INTERVAL_MS);
+    if (this.status === "running") await this.#attempt(survey(this.#cluster.admin, this.picture));
     this.#changed();
   }
 

@@ -1,4 +1,5 @@
 import type { Message, Producer } from "tablog";
+import { parseHeaders } from "../records/headers.ts";
 import { kafkaAs } from "./cluster.ts";
 
 /** Records that one `send` takes. */
@@ -62,14 +63,4 @@ export class FormProducer {
       headers: parseHeaders(fill(headers)),
     };
   }
-}
-
-/** Headers by name; a name that comes again has several values. */
-function parseHeaders(text: string): Record<string, string[]> {
-  const headers: Record<string, string[]> = {};
-  for (const pair of text.split(",")) {
-    const [name = "", value = ""] = pair.split("=", 2).map((part) => part.trim());
-    if (name !== "") (headers[name] ??= []).push(value);
-  }
-  return headers;
 }

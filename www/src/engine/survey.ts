@@ -1,5 +1,5 @@
 import type { Admin } from "tablog";
-import { type Picture, topicPartition } from "../flow/picture.ts";
+import type { Picture } from "../flow/picture.ts";
 
 /**
  * Asks the broker what no frame told: which topics and groups there are, and how they stand. So a
@@ -13,7 +13,7 @@ export async function survey(admin: Admin, picture: Picture): Promise<void> {
 async function surveyTopics(admin: Admin, picture: Picture): Promise<void> {
   const names = new Set(await admin.listTopics());
   for (const name of picture.topics.keys()) {
-    if (!names.has(name)) picture.topics.delete(name);
+    if (!names.has(name)) picture.deleteTopic(name);
   }
   await Promise.all(
     [...names].map(async (topic) => {
@@ -44,14 +44,6 @@ async function surveyGroups(admin: Admin, picture: Picture): Promise<void> {
       assignment,
     }));
   }
-  await Promise.all(
-    groupIds.map(async (groupId) => {
-      const { committed } = picture.group(groupId);
-      for (const { topic, partitions } of await admin.fetchOffsets({ groupId })) {
-        for (const { partition, offset } of partitions) {
-          if (Number(offset) >= 0) committed.set(topicPartition(topic, partition), Number(offset));
-        }
-      }
-    }),
-  );
+  // The answers are frames too, and folded in their order: here they might come after a newer commit.
+  await Promise.all(groupIds.map((groupId) => admin.fetchOffsets({ groupId })));
 }

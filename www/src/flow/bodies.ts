@@ -22,7 +22,12 @@ export interface ProduceRequestBody {
 
 export interface ProduceResponseBody {
   responses: (TopicBody & {
-    partitionResponses: { index: number; errorCode: number; baseOffset: Int64 }[];
+    partitionResponses: {
+      index: number;
+      errorCode: number;
+      errorMessage?: string | null;
+      baseOffset: Int64;
+    }[];
   })[];
 }
 
@@ -53,6 +58,26 @@ export interface OffsetCommitResponseBody {
   topics: (TopicBody & { partitions: { partitionIndex: number; errorCode: number }[] })[];
 }
 
+interface OffsetFetchRequestGroup {
+  /** Null asks for all topics. */
+  topics: unknown[] | null;
+}
+
+/** Of one group up to some version, of several after it. */
+export type OffsetFetchRequestBody =
+  | (OffsetFetchRequestGroup & GroupRequestBody)
+  | { groups: (OffsetFetchRequestGroup & GroupRequestBody)[] };
+
+interface OffsetFetchResponseGroup {
+  errorCode: number;
+  topics: (TopicBody & {
+    partitions: { partitionIndex: number; committedOffset: Int64; errorCode: number }[];
+  })[];
+}
+
+export type OffsetFetchResponseBody =
+  OffsetFetchResponseGroup | { groups: (OffsetFetchResponseGroup & GroupRequestBody)[] };
+
 export interface GroupRequestBody {
   groupId: string;
 }
@@ -71,10 +96,19 @@ export interface CreateTopicsRequestBody {
   topics: { name: string }[];
 }
 
+export interface DeleteTopicsResponseBody {
+  responses: { name: string | null; errorCode: number }[];
+}
+
+export interface DeleteGroupsResponseBody {
+  results: { groupId: string; errorCode: number }[];
+}
+
 interface RequestBodies {
   Produce: ProduceRequestBody;
   Fetch: FetchRequestBody;
   OffsetCommit: OffsetCommitRequestBody;
+  OffsetFetch: OffsetFetchRequestBody;
   JoinGroup: GroupRequestBody;
   SyncGroup: GroupRequestBody;
   Heartbeat: GroupRequestBody & { generationId: number };
@@ -89,6 +123,9 @@ interface ResponseBodies {
   OffsetCommit: OffsetCommitResponseBody;
   JoinGroup: GroupResponseBody;
   Heartbeat: GroupResponseBody;
+  OffsetFetch: OffsetFetchResponseBody;
+  DeleteTopics: DeleteTopicsResponseBody;
+  DeleteGroups: DeleteGroupsResponseBody;
 }
 
 /** The body of a request, whose API the caller has looked at. */

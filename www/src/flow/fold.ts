@@ -23,6 +23,18 @@ export interface Exchange {
   response: TraceEvent;
   /** The records that they moved. */
   moves: Move[];
+  /** The partitions for which the answer is an error. */
+  refusals: Refusal[];
+}
+
+/** A partition for which a request failed. */
+export interface Refusal {
+  topic: string;
+  partition: number;
+  /** Kafka's. */
+  errorCode: number;
+  /** What the broker says to it, if anything. */
+  message?: string;
 }
 
 /** What frames changed beyond the picture. */
@@ -68,10 +80,10 @@ export class Fold {
       if (request === undefined) continue;
       this.#pending.delete(id);
       changes.survey ||= SURVEYED.has(event.api);
-      const moves: Move[] = [];
-      this.#exchange(request, event, moves);
-      changes.moves.push(...moves);
-      changes.exchanges.push({ request, response: event, moves });
+      const exchange: Exchange = { request, response: event, moves: [], refusals: [] };
+      this.#exchange(exchange);
+      changes.moves.push(...exchange.moves);
+      changes.exchanges.push(exchange);
     }
     return changes;
   }
@@ -84,25 +96,35 @@ export class Fold {
     this.#pending.set(id, request);
   }
 
-  #exchange(request: TraceEvent, response: TraceEvent, moves: Move[]): void {
+  #exchange(exchange: Exchange): void {
+    const { request, response } = exchange;
     switch (response.api) {
       case "Metadata":
         this.#metadata(response);
         break;
       case "Produce":
-        this.#produce(request, response, moves);
+        this.#produce(exchange);
         break;
       case "Fetch":
-        this.#fetch(request, response, moves);
+        this.#fetch(exchange);
         break;
       case "OffsetCommit":
-        this.#offsetCommit(request, response);
+        this.#offsetCommit(exchange);
+        break;
+      case "OffsetFetch":
+        this.#offsetFetch(request, response);
         break;
       case "JoinGroup":
         this.#joinGroup(request, response);
         break;
       case "Heartbeat":
         this.#heartbeat(request, response);
+        break;
+      case "DeleteTopics":
+        this.#deleteTopics(response);
+        break;
+      case "DeleteGroups":
+        this.#deleteGroups(response);
     }
   }
 
@@ -112,7 +134,7 @@ export class Fold {
     }
   }
 
-  #produce(request: TraceEvent, response: TraceEvent, moves: Move[]): void {
+  #produce({ request, response, moves, refusals }: Exchange): void {
     const counts = new Map<string, number>();
     for (const topic of requestBody(request, "Produce").topicData) {
       for (const { index, records } of topic.partitionData) {
@@ -121,8 +143,11 @@ export class Fold {
     }
     for (const answered of responseBody(response, "Produce").responses) {
       const topic = this.#name(answered);
-      for (const { index, errorCode, baseOffset } of answered.partitionResponses) {
+      for (const { index, errorCode, errorMessage, baseOffset } of answered.partitionResponses) {
         const records = counts.get(topicPartition(topic, index)) ?? 0;
+        if (errorCode !== 0) {
+          refusals.push({ topic, partition: index, errorCode, message: errorMessage ?? "" });
+        }
         if (errorCode !== 0 || records === 0) continue;
         const partition = this.#picture.partition(topic, index);
         // An acknowledged record is durable, so the high watermark is behind it.
@@ -135,7 +160,7 @@ export class Fold {
     }
   }
 
-  #fetch(request: TraceEvent, response: TraceEvent, moves: Move[]): void {
+  #fetch({ request, response, moves, refusals }: Exchange): void {
     const asked = new Map<string, Int64>();
     for (const topic of requestBody(request, "Fetch").topics) {
       for (const { partition, fetchOffset } of topic.partitions) {
@@ -145,8 +170,11 @@ export class Fold {
     for (const answered of responseBody(response, "Fetch").responses) {
       const topic = this.#name(answered);
       for (const found of answered.partitions) {
-        if (found.errorCode !== 0) continue;
-        const index = found.partitionIndex;
+        const { partitionIndex: index, errorCode } = found;
+        if (errorCode !== 0) {
+          refusals.push({ topic, partition: index, errorCode });
+          continue;
+        }
         const partition = this.#picture.partition(topic, index);
         partition.highWatermark = Math.max(partition.highWatermark, Number(found.highWatermark));
         // A batch is sent whole, though the fetch may begin in its middle.
@@ -160,19 +188,46 @@ export class Fold {
     }
   }
 
-  #offsetCommit(request: TraceEvent, response: TraceEvent): void {
+  #offsetCommit({ request, response, refusals }: Exchange): void {
     const { groupId, topics } = requestBody(request, "OffsetCommit");
     const { committed } = this.#picture.group(groupId);
     const accepted = new Set<string>();
-    for (const topic of responseBody(response, "OffsetCommit").topics) {
-      for (const { partitionIndex, errorCode } of topic.partitions) {
-        if (errorCode === 0) accepted.add(topicPartition(this.#name(topic), partitionIndex));
+    for (const answered of responseBody(response, "OffsetCommit").topics) {
+      const topic = this.#name(answered);
+      for (const { partitionIndex: partition, errorCode } of answered.partitions) {
+        if (errorCode === 0) accepted.add(topicPartition(topic, partition));
+        else refusals.push({ topic, partition, errorCode });
       }
     }
     for (const topic of topics) {
       for (const { partitionIndex, committedOffset } of topic.partitions) {
         const key = topicPartition(this.#name(topic), partitionIndex);
         if (accepted.has(key)) committed.set(key, Number(committedOffset));
+      }
+    }
+  }
+
+  /** Of any client, the page's survey among them: frames come in the broker's order. */
+  #offsetFetch(request: TraceEvent, response: TraceEvent): void {
+    const asked = requestBody(request, "OffsetFetch");
+    const answer = responseBody(response, "OffsetFetch");
+    const answers = "groups" in answer ? answer.groups : [answer];
+    for (const [index, { groupId, topics }] of ("groups" in asked
+      ? asked.groups
+      : [asked]
+    ).entries()) {
+      const answered = answers[index];
+      if (answered === undefined || answered.errorCode !== 0) continue;
+      const { committed } = this.#picture.group(groupId);
+      // Offsets go away too, with their topic for one.
+      if (topics === null) committed.clear();
+      for (const topic of answered.topics) {
+        for (const { partitionIndex, committedOffset, errorCode } of topic.partitions) {
+          const key = topicPartition(this.#name(topic), partitionIndex);
+          if (errorCode !== 0) continue;
+          if (Number(committedOffset) < 0) committed.delete(key);
+          else committed.set(key, Number(committedOffset));
+        }
       }
     }
   }
@@ -189,6 +244,18 @@ export class Fold {
     const group = this.#picture.group(groupId);
     if (errorCode === 0) group.generation = generationId;
     if (errorCode === REBALANCE_IN_PROGRESS) group.state = "PreparingRebalance";
+  }
+
+  #deleteTopics(response: TraceEvent): void {
+    for (const { name, errorCode } of responseBody(response, "DeleteTopics").responses) {
+      if (errorCode === 0 && name !== null) this.#picture.deleteTopic(name);
+    }
+  }
+
+  #deleteGroups(response: TraceEvent): void {
+    for (const { groupId, errorCode } of responseBody(response, "DeleteGroups").results) {
+      if (errorCode === 0) this.#picture.groups.delete(groupId);
+    }
   }
 
   #count(clients: Picture["producers"], { clientId, atMs }: TraceEvent, records: number): void {

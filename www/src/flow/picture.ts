@@ -23,6 +23,15 @@ export class Picture {
     return found;
   }
 
+  /** Forgets a topic with all offsets in it: one of the same name that comes later is another. */
+  deleteTopic(name: string): void {
+    const indexes = [...(this.topics.get(name)?.partitions.keys() ?? [])];
+    for (const { committed } of this.groups.values()) {
+      for (const index of indexes) committed.delete(topicPartition(name, index));
+    }
+    this.topics.delete(name);
+  }
+
   group(groupId: string): GroupPicture {
     return entry(this.groups, groupId, () => ({
       groupId,

@@ -1,57 +1,84 @@
-import type { TraceEvent } from "tablog";
-import { requestBody, responseBody } from "./bodies.ts";
-import type { Exchange, Move } from "./fold.ts";
+import { type OffsetFetchRequestBody, requestBody, responseBody } from "./bodies.ts";
+import { errorName } from "./error_names.ts";
+import type { Exchange, Refusal } from "./fold.ts";
+import { topicPartition } from "./picture.ts";
 
 /** What a request and its answer did, in a few words. */
-export function summarise({ request, response, moves }: Exchange): string {
+export function summarise(exchange: Exchange): string {
+  const { request, response } = exchange;
   switch (request.api) {
     case "Produce":
-      return `${records(moves)} to ${partitions(moves)}`;
+      return moved(exchange, "to");
     case "Fetch":
-      return moves.length === 0 ? "nothing new" : `${records(moves)} from ${partitions(moves)}`;
+      return moved(exchange, "from") || "nothing new";
     case "OffsetCommit":
-      return offsetCommit(request);
+      return offsetCommit(exchange);
     case "JoinGroup":
-      return join(request, response);
+      return join(exchange);
+    case "OffsetFetch":
+      return offsetFetch(requestBody(request, "OffsetFetch"));
     case "SyncGroup":
     case "Heartbeat":
     case "LeaveGroup":
-      return `group ${requestBody(request, request.api).groupId}${outcome(response.body)}`;
+      return words(`group ${requestBody(request, request.api).groupId}`, failure(response.body));
     case "CreateTopics":
       return requestBody(request, "CreateTopics")
         .topics.map(({ name }) => name)
         .join(", ");
     default:
-      return outcome(response.body).trim();
+      return failure(response.body);
   }
 }
 
-function records(moves: readonly Move[]): string {
+function moved({ moves, refusals, response }: Exchange, direction: string): string {
   const count = moves.reduce((sum, move) => sum + move.records, 0);
-  return `${count.toLocaleString("en")} record${count === 1 ? "" : "s"}`;
+  const partitions = moves.map(({ topic, partition }) => topicPartition(topic, partition));
+  const records = `${count.toLocaleString("en")} record${count === 1 ? "" : "s"}`;
+  return [
+    count === 0 ? "" : `${records} ${direction} ${partitions.join(", ")}`,
+    ...refusals.map(refused),
+    failure(response.body),
+  ]
+    .filter((part) => part !== "")
+    .join("; ");
 }
 
-function partitions(moves: readonly Move[]): string {
-  return moves.map(({ topic, partition }) => `${topic}-${partition}`).join(", ");
-}
-
-function offsetCommit(request: TraceEvent): string {
+function offsetCommit({ request, refusals }: Exchange): string {
   const { groupId, topics } = requestBody(request, "OffsetCommit");
-  const offsets = topics.flatMap((topic) =>
-    topic.partitions.map((found) => `P${found.partitionIndex} → ${found.committedOffset}`),
+  const failed = new Map(refusals.map((one) => [topicPartition(one.topic, one.partition), one]));
+  const offsets = topics.flatMap(({ name = "", partitions }) =>
+    partitions.map(({ partitionIndex, committedOffset }) => {
+      const key = topicPartition(name, partitionIndex);
+      const refusal = failed.get(key);
+      return refusal === undefined ? `${key} → ${committedOffset}` : refused(refusal);
+    }),
   );
-  return `group ${groupId}: ${offsets.join(", ")}`;
+  return words(`group ${groupId}`, offsets.join(", "));
 }
 
-function join(request: TraceEvent, response: TraceEvent): string {
+function offsetFetch(body: OffsetFetchRequestBody): string {
+  const groups = "groups" in body ? body.groups : [body];
+  return groups.map(({ groupId }) => `group ${groupId}`).join(", ");
+}
+
+function join({ request, response }: Exchange): string {
   const { groupId } = requestBody(request, "JoinGroup");
   const { errorCode, generationId, members } = responseBody(response, "JoinGroup");
-  if (errorCode !== 0) return `group ${groupId}${outcome(response.body)}`;
+  if (errorCode !== 0) return words(`group ${groupId}`, failure(response.body));
   const led = members !== undefined && members.length > 0;
-  return `group ${groupId}, generation ${generationId ?? "?"}${led ? ", as leader" : ""}`;
+  return `group ${groupId}: generation ${generationId ?? "?"}${led ? ", as leader" : ""}`;
 }
 
-function outcome(body: object): string {
+function refused({ topic, partition, errorCode }: Refusal): string {
+  return `${topicPartition(topic, partition)}: ${errorName(errorCode)}`;
+}
+
+/** The error of a whole answer; empty when there is none. */
+function failure(body: object): string {
   const code = "errorCode" in body ? body.errorCode : 0;
-  return typeof code === "number" && code !== 0 ? `, error ${code}` : "";
+  return typeof code === "number" && code !== 0 ? errorName(code) : "";
+}
+
+function words(subject: string, rest: string): string {
+  return rest === "" ? subject : `${subject}: ${rest}`;
 }

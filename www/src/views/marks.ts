@@ -11,7 +11,9 @@ export function partitionColour(partition: number): string {
 
 /** The groups of the page in their order, which gives each its letter and colour. */
 export function groupIds(app: Playground): string[] {
-  return [...new Set([...app.picture.groups.keys(), ...app.groups.keys()])].sort();
+  const own = [...app.groups.values()].filter(({ members }) => members.length > 0);
+  const ids = [...app.picture.groups.keys(), ...own.map(({ groupId }) => groupId)];
+  return [...new Set(ids)].sort();
 }
 
 /** The CSS colour of the group at `index` of `groupIds()`. */
