@@ -20,6 +20,8 @@ const { summarise } = await load("flow/summary.ts");
 const { parseHeaders } = await load("records/headers.ts");
 /** @type {typeof import("../../www/src/engine/surveys.ts")} */
 const { Surveys } = await load("engine/surveys.ts");
+/** @type {typeof import("../../www/src/tape_windows.ts")} */
+const { TapeWindows } = await load("tape_windows.ts");
 
 /**
  * A module of the playground, which is TypeScript; Vite strips the types, as it does for the page.
@@ -381,4 +383,34 @@ describe("surveys", () => {
     assert.equal(begun, 2);
     test.mock.timers.reset();
   });
+});
+
+test("a tape asks once for what compaction has taken away", async () => {
+  /** @type {[from: number, to: number][]} */
+  const reads = [];
+  const reader = {
+    /** @type {import("../../www/src/engine/reader.ts").Reader["read"]} */
+    read: (topic, partition, from, to) => {
+      reads.push([from, to]);
+      const about = { timestampMs: 0, key: null, value: null, headers: [] };
+      const records = [0, 2].map((offset) => ({ topic: topic.name, partition, offset, ...about }));
+      return Promise.resolve({ records, complete: true });
+    },
+    close: () => undefined,
+  };
+  const picture = new Picture();
+  picture.partition("orders", 0).highWatermark = 3;
+  /** @type {InstanceType<typeof TapeWindows> | undefined} */
+  let tapes;
+  await /** @type {Promise<void>} */ (
+    new Promise((resolve, reject) => {
+      tapes = new TapeWindows(reader, resolve, reject);
+      tapes.fill(picture.topic("orders"), 0);
+    })
+  );
+  assert.ok(tapes);
+  tapes.fill(picture.topic("orders"), 10_000);
+  assert.deepEqual(reads, [[0, 3]]);
+  assert.equal(tapes.record("orders", 0, 1), null);
+  assert.equal(tapes.record("orders", 0, 2)?.offset, 2);
 });

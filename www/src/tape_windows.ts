@@ -18,7 +18,8 @@ export interface TapeWindow {
 interface Tape {
   /** Where somebody moved the tape to; undefined while it follows its end. */
   from: number | undefined;
-  records: Map<number, StoredRecord>;
+  /** By offset; null where compaction has taken the record away. */
+  records: Map<number, StoredRecord | null>;
   reading: boolean;
   nextReadMs: number;
 }
@@ -28,11 +29,15 @@ export class TapeWindows {
   /** Cells that fit on a tape, with the empty one at the end. */
   capacity = 12;
   readonly #tapes = new Map<string, Tape>();
-  readonly #reader: Reader;
+  readonly #reader: Pick<Reader, "read" | "close">;
   readonly #changed: () => void;
   readonly #failed: (error: unknown) => void;
 
-  constructor(reader: Reader, changed: () => void, failed: (error: unknown) => void) {
+  constructor(
+    reader: Pick<Reader, "read" | "close">,
+    changed: () => void,
+    failed: (error: unknown) => void,
+  ) {
     this.#reader = reader;
     this.#changed = changed;
     this.#failed = failed;
@@ -55,7 +60,8 @@ export class TapeWindows {
     this.#changed();
   }
 
-  record(topic: string, index: number, offset: number): StoredRecord | undefined {
+  /** Undefined while it is not known yet, null when compaction has taken it away. */
+  record(topic: string, index: number, offset: number): StoredRecord | null | undefined {
     return this.#tape(topic, index).records.get(offset);
   }
 
@@ -86,9 +92,11 @@ export class TapeWindows {
   ): Promise<void> {
     tape.reading = true;
     try {
-      for (const record of await this.#reader.read(topic, index, from, to)) {
-        tape.records.set(record.offset, record);
+      const { records, complete } = await this.#reader.read(topic, index, from, to);
+      if (complete) {
+        for (let offset = from; offset < to; offset += 1) tape.records.set(offset, null);
       }
+      for (const record of records) tape.records.set(record.offset, record);
       for (const offset of tape.records.keys()) {
         if (tape.records.size <= KEPT_RECORDS_MAX) break;
         tape.records.delete(offset);
@@ -104,14 +112,14 @@ export class TapeWindows {
   #tape(topic: string, index: number): Tape {
     return entry(this.#tapes, topicPartition(topic, index), () => ({
       from: undefined,
-      records: new Map<number, StoredRecord>(),
+      records: new Map<number, StoredRecord | null>(),
       reading: false,
       nextReadMs: 0,
     }));
   }
 }
 
-function firstMissing(records: Map<number, StoredRecord>, from: number, to: number) {
+function firstMissing(records: Map<number, StoredRecord | null>, from: number, to: number) {
   for (let offset = from; offset < to; offset += 1) {
     if (!records.has(offset)) return offset;
   }

@@ -7,12 +7,19 @@ const READER_CLIENT_ID = `${PAGE_CLIENT_ID}-reader`;
 const BYTES_PER_PARTITION_MAX = 64 * 1024;
 const PARTITIONS_AT_ONCE_MAX = 4;
 
+/** What was read. */
+export interface Read {
+  records: StoredRecord[];
+  /** False after a failure: then some of the records may be missing that are there. */
+  complete: boolean;
+}
+
 /** What somebody waits for: records of `[from, to)`. */
 interface Wanted {
   from: number;
   to: number;
   records: StoredRecord[];
-  done: (records: StoredRecord[]) => void;
+  done: (read: Read) => void;
 }
 
 /** Reads any record of a topic, for those who click at it. */
@@ -21,13 +28,13 @@ export class Reader {
   #partitions = 0;
   #opened: Promise<TopicReader> | undefined;
 
-  /** The records of `[from, to)`, which must be below the high watermark; fewer after a failure. */
+  /** The records of `[from, to)`, which must be below the high watermark. */
   async read(
     { name, partitions }: TopicPicture,
     partition: number,
     from: number,
     to: number,
-  ): Promise<StoredRecord[]> {
+  ): Promise<Read> {
     if (name !== this.#topic || partitions.length !== this.#partitions) {
       this.close();
       this.#topic = name;
@@ -58,6 +65,8 @@ class TopicReader {
       // Of no meaning: it joins no group and commits nothing.
       groupId: READER_CLIENT_ID,
       maxBytesPerPartition: BYTES_PER_PARTITION_MAX,
+      // Who only looks at a topic does not bring it back.
+      allowAutoTopicCreation: false,
     });
   }
 
@@ -84,7 +93,7 @@ class TopicReader {
   }
 
   /** One read of a partition at a time. */
-  read(partition: number, from: number, to: number): Promise<StoredRecord[]> {
+  read(partition: number, from: number, to: number): Promise<Read> {
     return new Promise((done) => {
       this.#wanted.set(partition, { from, to, records: [], done });
       const topic = this.#topic;
@@ -94,7 +103,7 @@ class TopicReader {
   }
 
   async close(): Promise<void> {
-    for (const { records, done } of this.#wanted.values()) done(records);
+    for (const { records, done } of this.#wanted.values()) done({ records, complete: false });
     this.#wanted.clear();
     await this.#consumer.disconnect();
   }
@@ -110,7 +119,7 @@ class TopicReader {
     if (Number(messages.at(-1)?.offset ?? -1) < to - 1) return;
     this.#consumer.pause([{ topic: this.#topic, partitions: [partition] }]);
     this.#wanted.delete(partition);
-    done(records);
+    done({ records, complete: true });
   }
 }
 

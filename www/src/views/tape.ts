@@ -60,11 +60,12 @@ function cellsView(
   { from, to, follows }: TapeWindow,
 ): TemplateResult {
   const offsets = Array.from({ length: to - from }, (_, i) => from + i);
+  const shown = to === from ? "none yet" : `offsets ${from} to ${to - 1}`;
   return html`
     <div
       class="tape"
       role="group"
-      aria-label="Records of partition ${index}, offsets ${from} to ${to - 1}"
+      aria-label="Records of partition ${index}, ${shown}"
       @keydown=${moveAlong}
     >
       ${offsets.map((offset) =>
@@ -81,10 +82,15 @@ function cellsView(
 
 function cellView(
   app: Playground,
-  record: StoredRecord | undefined,
+  record: StoredRecord | null | undefined,
   offset: number,
   reachable: boolean,
 ): TemplateResult {
+  if (record === null) {
+    return html`<span class="cell gone" title="Compacted away: a newer record has its key"
+      >${offset}</span
+    >`;
+  }
   const label = record === undefined ? "" : cellLabel(record);
   const key = record?.key ?? null;
   const hue = key === null ? "" : `--hue: ${hueOf(key)}`;
@@ -96,6 +102,7 @@ function cellView(
       data-testid="record"
       data-offset=${offset}
       aria-label="Offset ${offset}${label === "" ? "" : `, key ${label}`}"
+      title=${cellTitle(record)}
       ?disabled=${record === undefined}
       @click=${() => {
         app.select(record);
@@ -104,6 +111,11 @@ function cellView(
       <b>${label.slice(0, LABEL_LETTERS_MAX)}</b>${offset}
     </button>
   `;
+}
+
+function cellTitle(record: StoredRecord | undefined): string | typeof nothing {
+  if (record?.topic !== CONSUMER_OFFSETS) return nothing;
+  return decodeConsumerOffsets(record)?.summary ?? nothing;
 }
 
 /** The key in a few letters; equal keys have the same. */
@@ -123,17 +135,17 @@ function cellLabel(record: StoredRecord): string {
 
 /** Arrow keys go from cell to cell, so that a tape is one stop of the Tab key. */
 function moveAlong(event: KeyboardEvent): void {
-  const cell = event.target as HTMLElement;
-  const next =
+  const step =
     event.key === "ArrowLeft"
-      ? cell.previousElementSibling
+      ? "previousElementSibling"
       : event.key === "ArrowRight"
-        ? cell.nextElementSibling
-        : null;
-  if (next instanceof HTMLButtonElement) {
-    next.focus();
-    event.preventDefault();
-  }
+        ? "nextElementSibling"
+        : undefined;
+  if (step === undefined) return;
+  let next = (event.target as HTMLElement)[step];
+  while (next !== null && !(next instanceof HTMLButtonElement)) next = next[step];
+  next?.focus();
+  event.preventDefault();
 }
 
 function scrollView(
