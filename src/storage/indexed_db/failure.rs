@@ -72,6 +72,11 @@ impl From<OpenDbError> for Failure {
     fn from(error: OpenDbError) -> Failure {
         match error {
             OpenDbError::Base(error) => error.into(),
+            // So the crate calls whatever open() throws, and the version is never zero. Browsers
+            // throw where they deny storage, as for blocked cookies or in some private windows.
+            OpenDbError::VersionZero => Failure::Storage(StorageError::Failed(
+                "the browser denies the use of IndexedDB here".to_owned(),
+            )),
             other => Failure::Storage(StorageError::Failed(other.to_string())),
         }
     }
