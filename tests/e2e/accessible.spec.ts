@@ -32,6 +32,15 @@ test("on a phone nothing is wider than the screen", async ({ page }) => {
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
 });
 
+test("names without spaces are no wider than the screen", async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("x".repeat(200), 1);
+  await playground.addGroup("y".repeat(200));
+  await playground.stable("y".repeat(200), 1);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+});
+
 test("the first stop of the Tab key pauses the view", async ({ page }) => {
   const playground = await busy(page);
   await page.reload();

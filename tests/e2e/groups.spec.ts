@@ -87,3 +87,46 @@ test("a seek makes a member read again", async ({ page }) => {
   await group.getByTestId("seek").click();
   await playground.consumed("analytics", 26);
 });
+
+test("after a rebalance a member begins at the committed offsets, and the page says so", async ({
+  page,
+}) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 2);
+  await playground.addGroup("analytics");
+  const group = playground.group("analytics");
+  await group.getByTestId("auto-commit").uncheck();
+  await playground.stable("analytics", 1);
+  await playground.produce(20, "");
+  await playground.consumed("analytics", 20);
+  await group.getByTestId("commit").click();
+  await expect.poll(() => playground.numbers("committed", group)).toEqual([10, 10]);
+  await playground.produce(20, "");
+  await playground.consumed("analytics", 40);
+  expect(await playground.numbers("position", group)).toEqual([20, 20]);
+  await group.getByTestId("pause-member").click();
+  await playground.addMember("analytics");
+  await playground.stable("analytics", 2);
+  // The first member keeps a partition, and reads nothing of it while it is paused.
+  await expect.poll(() => playground.numbers("position", group)).toEqual([10, 20]);
+});
+
+test("a seek beyond the end is refused with what there is", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 1);
+  await playground.produce(10, "");
+  await playground.addGroup("analytics");
+  const group = playground.group("analytics");
+  await expect.poll(() => playground.sum("committed", group)).toBe(10);
+  await group.getByTestId("seek-to").selectOption("offset");
+  await group.getByTestId("seek-offset").fill("11");
+  await group.getByTestId("seek").click();
+  await expect(page.getByTestId("notices")).toContainText("P0 has offsets from 0 to 10, not 11");
+  expect(await playground.numbers("position", group)).toEqual([10]);
+});
+
+test("a topic shows all of its partitions, also many and empty ones", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 20);
+  await expect(page.getByTestId("partition")).toHaveCount(20);
+});

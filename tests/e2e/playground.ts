@@ -7,7 +7,7 @@ const SHOWN_MS = 60_000;
 export class PlaygroundPage {
   readonly page: Page;
 
-  private constructor(page: Page) {
+  constructor(page: Page) {
     this.page = page;
   }
 

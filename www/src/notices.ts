@@ -22,9 +22,7 @@ export class Notices {
   }
 
   fail(error: unknown): void {
-    console.warn(error);
-    const type = error instanceof Error && "type" in error ? `${String(error.type)}: ` : "";
-    this.#add(type + (error instanceof Error ? error.message : String(error)), true);
+    if (this.#add(explain(error), true)) console.warn(error);
   }
 
   close(id: number): void {
@@ -32,9 +30,9 @@ export class Notices {
     this.#changed();
   }
 
-  #add(text: string, failed: boolean): void {
-    // What fails again and again is told once.
-    if (this.list.some((notice) => notice.text === text)) return;
+  /** False when it is there already: what fails again and again is told once. */
+  #add(text: string, failed: boolean): boolean {
+    if (this.list.some((notice) => notice.text === text)) return false;
     this.#last += 1;
     const id = this.#last;
     this.list = [...this.list, { id, text, failed }].slice(-NOTICES_MAX);
@@ -44,5 +42,12 @@ export class Notices {
       }, NOTICE_MS);
     }
     this.#changed();
+    return true;
   }
+}
+
+/** An error in words, with Kafka's name of it. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return "type" in error ? `${String(error.type)}: ${error.message}` : error.message;
 }

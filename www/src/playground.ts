@@ -1,5 +1,6 @@
 import type { ClusterStatus } from "tablog";
 import { Cluster, PAGE_CLIENT_ID } from "./engine/cluster.ts";
+import { deleteCluster } from "./engine/delete_cluster.ts";
 import { FLIGHTS_TOPIC, FlightsLoad } from "./engine/flights.ts";
 import { Group } from "./engine/group.ts";
 import { FormProducer, type ProduceForm } from "./engine/producer.ts";
@@ -7,7 +8,8 @@ import { Reader } from "./engine/reader.ts";
 import { survey } from "./engine/survey.ts";
 import { Surveys } from "./engine/surveys.ts";
 import { Activity } from "./flow/activity.ts";
-import { Fold, type Move } from "./flow/fold.ts";
+import { errorName, KAFKA_STORAGE_ERROR } from "./flow/error_names.ts";
+import { type Exchange, Fold, type Move } from "./flow/fold.ts";
 import { FrameLog } from "./flow/frames.ts";
 import { Picture, entry, type TopicPicture } from "./flow/picture.ts";
 import { Notices } from "./notices.ts";
@@ -28,6 +30,8 @@ export class Playground {
   /** Groups with members in this page, by group id. */
   readonly groups = new Map<string, Group>();
   status: ClusterStatus = "starting";
+  /** Why the broker cannot run. */
+  failure: unknown;
   flights: FlightsLoad | undefined;
   selected: StoredRecord | undefined;
   /** While paused nothing moves or updates by itself; the broker goes on. */
@@ -58,15 +62,24 @@ export class Playground {
       const moves = changes.moves.filter((move) => !move.clientId.startsWith(PAGE_CLIENT_ID));
       this.activity.add(moves);
       if (moves.length > 0) this.onMoves(moves);
+      for (const exchange of changes.exchanges) this.#tellStorageErrors(exchange);
       if (changes.survey) this.#surveys.soon(SURVEY_DELAY_MS);
       if (changes.exchanges.length > 0) this.#changed();
     });
     kafka.on("status", (status) => {
-      this.status = status;
+      // After a failure the last client gives the cluster up, which closes it.
+      if (this.status !== "failed") this.status = status;
+      if (status === "failed") void this.#findFailure();
       this.#changed();
     });
     this.status = kafka.status;
-    if (!(await this.#attempt(admin.connect()))) return;
+    try {
+      await admin.connect();
+    } catch (error) {
+      this.failure = error;
+      this.#changed();
+      return;
+    }
     this.#surveys.soon(0);
   }
 
@@ -85,26 +98,40 @@ export class Playground {
     location.hash = new URLSearchParams({ topic }).toString();
   }
 
-  async createTopic(topic: string, numPartitions: number): Promise<void> {
-    const created = this.#cluster.admin.createTopics({ topics: [{ topic, numPartitions }] });
-    if (!(await this.#attempt(created))) return;
+  /** False when it failed. */
+  async createTopic(topic: string, numPartitions: number): Promise<boolean> {
+    const { admin } = this.#cluster;
+    const done = await this.#attempt(async () => {
+      const created = await admin.createTopics({ topics: [{ topic, numPartitions }] });
+      if (!created) this.notices.say(`The topic ${topic} was there already.`);
+    });
+    if (!done) return false;
     await this.#surveys.now();
     this.chooseTopic(topic);
+    return true;
   }
 
   async deleteTopic(topic: string): Promise<void> {
-    await this.#attempt(this.#cluster.admin.deleteTopics({ topics: [topic] }));
+    this.producer.endStream(topic);
     this.tapes.forget();
+    await this.#attempt(this.#cluster.admin.deleteTopics({ topics: [topic] }));
     await this.#surveys.now();
   }
 
-  async produce(topic: string, form: ProduceForm): Promise<void> {
-    await this.#attempt(this.producer.send(topic, form));
+  /** False when it failed. */
+  async produce(topic: string, form: ProduceForm): Promise<boolean> {
+    return this.#attempt(this.producer.send(topic, form));
   }
 
-  /** Produces what `form` says, one record at a time, `rate` times per second; 0 ends it. */
+  /**
+   * Produces what `form` says, one record at a time, `rate` times per second. A rate of 0 ends it,
+   * and so does a failure.
+   */
   stream(topic: string, rate: number, form: () => ProduceForm): void {
-    this.producer.setStream(rate, () => void this.produce(topic, { ...form(), count: 1 }));
+    const send = async (): Promise<void> => {
+      if (!(await this.produce(topic, { ...form(), count: 1 }))) this.producer.endStream(topic);
+    };
+    this.producer.setStream(topic, rate, () => void send());
   }
 
   async loadFlights(): Promise<void> {
@@ -142,6 +169,13 @@ export class Playground {
   /** Moves a group: its member here if one has the partition, else its committed offset. */
   async seek(groupId: string, partition: number, offset: number): Promise<void> {
     const { topic } = this;
+    const { logStartOffset = 0, highWatermark = 0 } =
+      this.topicPicture?.partitions[partition] ?? {};
+    if (offset < logStartOffset || highWatermark < offset) {
+      const range = `from ${logStartOffset} to ${highWatermark}`;
+      this.notices.fail(new RangeError(`P${partition} has offsets ${range}, not ${offset}.`));
+      return;
+    }
     if (topic === undefined || this.group(groupId).seek(topic, partition, offset)) return;
     const partitions = [{ partition, offset: String(offset) }];
     await this.act(this.#cluster.admin.setOffsets({ groupId, topic, partitions }));
@@ -157,18 +191,11 @@ export class Playground {
     this.#changed();
   }
 
-  /** Deletes every group and topic. */
+  /** Deletes all that the broker keeps, and begins anew. */
   async deleteAll(): Promise<void> {
-    await Promise.all([...this.groups.values()].map((group) => group.removeAll()));
-    this.groups.clear();
-    const { admin } = this.#cluster;
-    const groupIds = [...this.picture.groups.keys()];
-    if (groupIds.length > 0) await this.#attempt(admin.deleteGroups(groupIds));
-    const topics = [...this.picture.topics.keys()].filter((topic) => !isInternal(topic));
-    if (topics.length > 0) await this.#attempt(admin.deleteTopics({ topics }));
-    this.tapes.forget();
-    this.flights = undefined;
-    await this.#surveys.now();
+    if (!(await this.#attempt(deleteCluster()))) return;
+    history.replaceState(null, "", location.pathname);
+    location.reload();
   }
 
   async #survey(): Promise<void> {
@@ -176,9 +203,28 @@ export class Playground {
     this.#changed();
   }
 
-  async #attempt(action: Promise<unknown>): Promise<boolean> {
+  /** Producers try again for minutes, and somebody who waits should know why. */
+  #tellStorageErrors({ request, refusals }: Exchange): void {
+    if (request.api !== "Produce") return;
+    const refusal = refusals.find(({ errorCode }) => errorCode === KAFKA_STORAGE_ERROR);
+    if (refusal === undefined) return;
+    const text = `${errorName(KAFKA_STORAGE_ERROR)}: ${refusal.message ?? ""}`;
+    this.notices.fail(`${text}. The producer ${request.clientId} tries again.`);
+  }
+
+  /** A cluster that failed tells every client why. */
+  async #findFailure(): Promise<void> {
     try {
-      await action;
+      await this.#cluster.admin.listTopics();
+    } catch (error) {
+      this.failure ??= error;
+      this.#changed();
+    }
+  }
+
+  async #attempt(action: Promise<unknown> | (() => Promise<unknown>)): Promise<boolean> {
+    try {
+      await (typeof action === "function" ? action() : action);
       return true;
     } catch (error) {
       this.notices.fail(error);

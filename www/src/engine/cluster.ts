@@ -1,7 +1,7 @@
 import { type Admin, Kafka, logLevel } from "tablog";
 
-/** The cluster of the playground; it is the name of its database too. */
-const CLUSTER = "playground";
+/** The cluster of the playground. Its databases are called `tablog:playground:…`. */
+export const CLUSTER = "playground";
 
 /** The client of what the page itself asks: surveys, and records that somebody clicked. */
 export const PAGE_CLIENT_ID = "playground";

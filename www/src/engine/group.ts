@@ -6,7 +6,6 @@ export class Group {
   readonly members: Member[] = [];
   readonly settings: GroupSettings = { autoCommit: true, processingMs: 0 };
   readonly #changed: () => void;
-  #lastMember = 0;
 
   constructor(groupId: string, changed: () => void) {
     this.groupId = groupId;
@@ -15,8 +14,7 @@ export class Group {
 
   /** Adds a member that reads `topic`. */
   async add(topic: string): Promise<void> {
-    this.#lastMember += 1;
-    const clientId = `${this.groupId}-${this.#lastMember}`;
+    const clientId = this.#freeName();
     const member = new Member(this.groupId, clientId, topic, this.settings, this.#changed);
     this.members.push(member);
     this.#changed();
@@ -52,6 +50,14 @@ export class Group {
     );
     owner?.seek(partition, offset);
     return owner !== undefined;
+  }
+
+  /** The first number that no member has, so that one that starts again keeps its name. */
+  #freeName(): string {
+    const taken = new Set(this.members.map(({ clientId }) => clientId));
+    let number = 1;
+    while (taken.has(`${this.groupId}-${number}`)) number += 1;
+    return `${this.groupId}-${number}`;
   }
 
   #forget(member: Member): void {

@@ -47,13 +47,14 @@ export class Member {
       groupId,
       sessionTimeout: SESSION_TIMEOUT_MS,
       heartbeatInterval: HEARTBEAT_INTERVAL_MS,
+      // A topic that somebody has deleted does not come back by itself.
+      allowAutoTopicCreation: false,
     });
     const { GROUP_JOIN, REBALANCING, CRASH } = this.#consumer.events;
     this.#consumer.on(GROUP_JOIN, ({ payload }) => {
       this.assigned = new Set(payload.memberAssignment[topic] ?? []);
-      for (const partition of this.positions.keys()) {
-        if (!this.assigned.has(partition)) this.positions.delete(partition);
-      }
+      // Every member begins at the committed offsets again, also where it keeps a partition.
+      this.positions.clear();
       this.joined = true;
       if (this.paused) this.#consumer.pause([{ topic }]);
       changed();

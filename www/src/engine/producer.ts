@@ -19,21 +19,22 @@ export interface ProduceForm {
 /** The producer behind the form. */
 export class FormProducer {
   readonly clientId = "producer-1";
-  /** Records per second of the steady stream; 0 while it is off. */
-  streamRate = 0;
-  readonly #producer: Producer = kafkaAs(this.clientId).producer();
+  /** The steady stream, while there is one. */
+  stream: { topic: string; rate: number } | undefined;
+  readonly #producer: Producer = kafkaAs(this.clientId).producer({
+    // A topic that somebody has deleted does not come back by itself.
+    allowAutoTopicCreation: false,
+  });
   readonly #changed: () => void;
-  #connected: Promise<void> | undefined;
   #number = 0;
-  #stream: ReturnType<typeof setInterval> | undefined;
+  #streamTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor(changed: () => void) {
     this.#changed = changed;
   }
 
   async send(topic: string, form: ProduceForm): Promise<void> {
-    this.#connected ??= this.#producer.connect();
-    await this.#connected;
+    await this.#producer.connect();
     for (let left = form.count; left > 0; left -= SEND_RECORDS_MAX) {
       const messages = Array.from({ length: Math.min(left, SEND_RECORDS_MAX) }, () =>
         this.#message(form),
@@ -42,12 +43,19 @@ export class FormProducer {
     }
   }
 
-  /** Sends `form` again and again until the rate is 0. */
-  setStream(rate: number, send: () => void): void {
-    clearInterval(this.#stream);
-    this.streamRate = rate;
-    if (rate > 0) this.#stream = setInterval(send, 1000 / rate);
+  /** Calls `send` for `topic`, `rate` times per second, until the rate is 0. */
+  setStream(topic: string, rate: number, send: () => void): void {
+    clearInterval(this.#streamTimer);
+    this.stream = rate > 0 ? { topic, rate } : undefined;
+    if (rate > 0) this.#streamTimer = setInterval(send, 1000 / rate);
     this.#changed();
+  }
+
+  /** Ends the stream into `topic`; without a topic, whichever there is. */
+  endStream(topic = this.stream?.topic): void {
+    if (topic !== undefined && topic === this.stream?.topic) {
+      this.setStream(topic, 0, () => undefined);
+    }
   }
 
   #message({ key, value, headers }: ProduceForm): Message {

@@ -1,9 +1,10 @@
 import { html, nothing, type TemplateResult } from "lit-html";
-import type { Playground } from "../playground.ts";
+import { isInternal, type Playground } from "../playground.ts";
 import { field } from "./form.ts";
 import { groupBadge, groupColour, groupIds } from "./marks.ts";
 import { membersView } from "./members.ts";
 import { offsetsView } from "./offsets.ts";
+import { stopped } from "./status.ts";
 
 const PROCESSING_MS = [0, 5, 50, 500];
 
@@ -11,7 +12,7 @@ const PROCESSING_MS = [0, 5, 50, 500];
 export function groupsView(app: Playground): TemplateResult {
   const ids = groupIds(app);
   return html`
-    <section class="column groups" aria-labelledby="groups-title">
+    <section class="column groups" aria-labelledby="groups-title" ?inert=${stopped(app)}>
       <h2 id="groups-title">Consumer groups</h2>
       <p class="hint">
         A group shares the partitions among its members: each partition has exactly one. Every group
@@ -64,14 +65,15 @@ function groupView(app: Playground, groupId: string, order: number): TemplateRes
         <button
           class="primary"
           data-testid="add-member"
-          ?disabled=${app.topic === undefined}
+          title=${readsTitle(app)}
+          ?disabled=${!readable(app)}
           @click=${() => void app.addMember(groupId)}
         >
           Add a member
         </button>
         <button
           data-testid="commit"
-          title="Commits what the members here have processed"
+          title="Commits the positions of the members here"
           ?disabled=${members.length === 0}
           @click=${() => void app.act(Promise.all(members.map((member) => member.commit())))}
         >
@@ -81,6 +83,15 @@ function groupView(app: Playground, groupId: string, order: number): TemplateRes
       ${settingsView(app, groupId)} ${offsetsView(app, groupId)}
     </article>
   `;
+}
+
+/** Whether the chosen topic is one to read: a group that reads commits would make more of them. */
+function readable({ topic }: Playground): boolean {
+  return topic !== undefined && !isInternal(topic);
+}
+
+function readsTitle(app: Playground): string {
+  return readable(app) ? `It reads the topic ${app.topic ?? ""}` : "Choose a topic of yours first";
 }
 
 function settingsView(app: Playground, groupId: string): TemplateResult {
@@ -100,7 +111,7 @@ function settingsView(app: Playground, groupId: string): TemplateResult {
         Auto-commit
       </label>
       <label>
-        Per record
+        Work per record
         <select
           data-testid="processing"
           @change=${(event: Event) => {
@@ -126,14 +137,21 @@ function newGroup(app: Playground): TemplateResult {
         event.preventDefault();
         const form = event.target as HTMLFormElement;
         void app.addMember(field(form, "group"));
-        form.reset();
+        // The name that is there at first is for the first group.
+        (form.elements.namedItem("group") as HTMLInputElement).value = "";
       }}
     >
       <label>
         New group
-        <input name="group" required placeholder="analytics" data-testid="group-name" />
+        <input
+          name="group"
+          required
+          value="analytics"
+          autocomplete="off"
+          data-testid="group-name"
+        />
       </label>
-      <button data-testid="add-group" ?disabled=${app.topic === undefined}>
+      <button data-testid="add-group" title=${readsTitle(app)} ?disabled=${!readable(app)}>
         Add with one member
       </button>
     </form>

@@ -6,9 +6,9 @@ import type { Playground } from "../playground.ts";
 const STATUS_TEXTS: Record<ClusterStatus, string> = {
   starting: "starting",
   running: "running",
-  waiting: "waiting: another tab has the broker",
+  waiting: "waiting for another tab",
   restarting: "restarting",
-  failed: "cannot start",
+  failed: "stopped",
   closed: "closed",
 };
 
@@ -56,8 +56,11 @@ export function headerView(app: Playground): TemplateResult {
         <button
           class="danger"
           data-testid="delete-all"
+          title="Deletes the playground's databases and loads the page again"
+          ?disabled=${app.status === "waiting"}
           @click=${() => {
-            if (confirm("Delete every topic, group and record?")) void app.deleteAll();
+            const what = "every topic, record, group and offset of this playground";
+            if (confirm(`Delete ${what}? It begins anew then.`)) void app.deleteAll();
           }}
         >
           Delete all data

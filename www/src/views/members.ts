@@ -14,6 +14,13 @@ export function membersView(app: Playground, groupId: string): TemplateResult {
   const others = picture?.members.filter(({ clientId }) => !own.has(clientId)) ?? [];
   const stable = picture?.state === "Stable";
   return html`
+    ${
+      group.members.length + others.length === 0
+        ? html`<p class="hint" data-testid="no-members">
+            No members. What the group committed stays: the next member resumes there.
+          </p>`
+        : nothing
+    }
     <ul class="members">
       ${repeat(
         group.members,
@@ -33,7 +40,8 @@ function ownMember(
 ): TemplateResult {
   const { clientId, topic, joined, paused, crash } = member;
   const partitions = [...member.assigned].sort((a, b) => a - b);
-  const idle = stable && joined && partitions.length === 0;
+  const gone = !app.picture.topics.has(topic);
+  const idle = stable && joined && !gone && partitions.length === 0;
   return html`
     <li
       class="member ${idle ? "idle" : ""}"
@@ -68,6 +76,7 @@ function ownMember(
         </button>
       </div>
       <p class="figures">
+        ${topic === app.topic ? nothing : html`<code>${topic}</code>`}
         ${chips(clientId, topic, partitions)}
         <span>
           <b data-testid="consumed-count" data-client-id=${clientId} data-value=${member.consumed}
@@ -84,6 +93,7 @@ function ownMember(
             </p>`
           : nothing
       }
+      ${gone ? html`<p class="warning">The topic ${topic} is gone</p>` : nothing}
       ${joined || crash !== undefined ? nothing : html`<p class="hint">joining…</p>`}
       ${paused ? html`<p class="hint">Paused: fetches nothing, keeps its partitions</p>` : nothing}
     </li>
@@ -95,7 +105,9 @@ function otherMember({ clientId, assignment }: MemberPicture): TemplateResult {
     <li class="member other" data-testid="other-member" data-node="member:${clientId}">
       <h4>${clientId}</h4>
       <p class="figures">
-        ${Object.entries(assignment).map(([topic, indexes]) => chips(clientId, topic, indexes))}
+        ${Object.entries(assignment).map(
+          ([topic, indexes]) => html`<code>${topic}</code> ${chips(clientId, topic, indexes)}`,
+        )}
       </p>
       <p class="hint">Not of this page: elsewhere, or gone until its session times out</p>
     </li>

@@ -5,9 +5,9 @@ export function count(value: number | undefined): string {
   return value === undefined ? "–" : grouped.format(value);
 }
 
-/** `412 msg/s`; nothing at rest. */
+/** `412 records/s`; nothing at rest. */
 export function perSecond(value: number): string {
-  return value === 0 ? "" : `${grouped.format(value)} msg/s`;
+  return value === 0 ? "" : `${grouped.format(value)} records/s`;
 }
 
 /** The time of day to the millisecond. */

@@ -14,7 +14,9 @@ export function offsetsView(app: Playground, groupId: string): TemplateResult | 
     index,
     found: progress(app, groupId, topic.name, index, partition),
   }));
-  const total = rows.reduce((sum, { found }) => sum + (found?.lag ?? 0), 0);
+  // Who never read here has no lag.
+  const lags = rows.flatMap(({ found }) => (found === undefined ? [] : [found.lag]));
+  const total = lags.length === 0 ? undefined : lags.reduce((sum, lag) => sum + lag, 0);
   return html`
     <table>
       <caption class="visually-hidden">
@@ -34,7 +36,9 @@ export function offsetsView(app: Playground, groupId: string): TemplateResult | 
       <tfoot>
         <tr>
           <th scope="row" colspan="3">Total lag</th>
-          <td data-testid="total-lag" data-group=${groupId} data-value=${total}>${count(total)}</td>
+          <td data-testid="total-lag" data-group=${groupId} data-value=${total ?? ""}>
+            ${count(total)}
+          </td>
         </tr>
       </tfoot>
     </table>

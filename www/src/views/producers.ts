@@ -1,9 +1,11 @@
 import { html, nothing, type TemplateResult } from "lit-html";
-import { FLIGHTS_CLIENT_ID } from "../engine/flights.ts";
+import { FLIGHTS_CLIENT_ID, FLIGHTS_TOPIC } from "../engine/flights.ts";
 import type { ProduceForm } from "../engine/producer.ts";
+import type { ClientPicture } from "../flow/picture.ts";
 import { isInternal, type Playground } from "../playground.ts";
 import { field } from "./form.ts";
 import { count, perSecond } from "./numbers.ts";
+import { stopped } from "./status.ts";
 
 const COUNT_MAX = 100_000;
 const STREAM_RATES = [0, 1, 5, 20, 100];
@@ -13,7 +15,7 @@ export function producersView(app: Playground): TemplateResult {
   const own = [FLIGHTS_CLIENT_ID, app.producer.clientId];
   const others = [...app.picture.producers.keys()].filter((clientId) => !own.includes(clientId));
   return html`
-    <section class="column producers" aria-labelledby="producers-title">
+    <section class="column producers" aria-labelledby="producers-title" ?inert=${stopped(app)}>
       <h2 id="producers-title">Producers</h2>
       <p class="hint">
         A producer appends records. The key decides the partition; records without a key take turns.
@@ -34,13 +36,19 @@ function figures(app: Playground, clientId: string): TemplateResult {
     <p class="figures">
       <code>${clientId}</code>
       <span><b>${count(client?.records ?? 0)}</b> acknowledged</span>
-      <span class="rate">${perSecond(client?.rate.perSecond(Date.now()) ?? 0)}</span>
+      ${rate(client)}
     </p>
   `;
 }
 
+function rate(client: ClientPicture | undefined): TemplateResult {
+  return html`<span class="rate">${perSecond(client?.rate.perSecond(Date.now()) ?? 0)}</span>`;
+}
+
 function flightsCard(app: Playground): TemplateResult {
   const load = app.flights;
+  const loader = app.picture.producers.get(FLIGHTS_CLIENT_ID);
+  const again = app.picture.topics.has(FLIGHTS_TOPIC) && load?.running !== true;
   return html`
     <div class="card" data-node="producer:${FLIGHTS_CLIENT_ID}">
       <h3>20,000 flights</h3>
@@ -53,7 +61,7 @@ function flightsCard(app: Playground): TemplateResult {
         ?disabled=${load?.running === true}
         @click=${() => void app.loadFlights()}
       >
-        Load the flights
+        ${again ? "Load the flights again" : "Load the flights"}
       </button>
       ${
         load === undefined
@@ -67,12 +75,11 @@ function flightsCard(app: Playground): TemplateResult {
                 ></progress>
                 <span>
                   <b data-testid="acked-count" data-value=${load.acked}>${count(load.acked)}</b>
-                  of ${count(load.total)} acknowledged
+                  of ${load.total === 0 ? "…" : count(load.total)} acknowledged ${rate(loader)}
                 </span>
               </label>
             `
       }
-      ${figures(app, FLIGHTS_CLIENT_ID)}
     </div>
   `;
 }
@@ -80,6 +87,7 @@ function flightsCard(app: Playground): TemplateResult {
 function produceForm(app: Playground): TemplateResult {
   const topic = app.topic;
   const disabled = topic === undefined || isInternal(topic);
+  const { stream } = app.producer;
   return html`
     <form
       class="card"
@@ -92,7 +100,7 @@ function produceForm(app: Playground): TemplateResult {
       }}
     >
       <h3>Produce${topic === undefined ? nothing : html` to <code>${topic}</code>`}</h3>
-      <fieldset ?disabled=${disabled && app.producer.streamRate === 0}>
+      <fieldset ?disabled=${disabled && stream === undefined}>
         <label>
           <span>Key <small>(empty: none)</small></span>
           <input name="key" value="{user}" data-testid="key" />
@@ -125,22 +133,23 @@ function produceForm(app: Playground): TemplateResult {
           <button class="primary" data-testid="produce" ?disabled=${disabled}>Produce</button>
         </div>
         <label>
-          Steady stream
+          <span
+            >Steady
+            stream${stream === undefined ? nothing : html` to <code>${stream.topic}</code>`}</span
+          >
           <select
             data-testid="stream"
             @change=${(event: Event) => {
               const select = event.target as HTMLSelectElement;
-              if (topic === undefined) return;
-              app.stream(topic, Number(select.value), () => read(select.form as HTMLFormElement));
+              // A stream that runs keeps its topic, whichever is looked at.
+              const to = stream?.topic ?? topic;
+              if (to === undefined) return;
+              app.stream(to, Number(select.value), () => read(select.form as HTMLFormElement));
             }}
           >
             ${STREAM_RATES.map(
               (rate) =>
-                html`<option
-                  value=${rate}
-                  ?selected=${rate === app.producer.streamRate}
-                  ?disabled=${disabled && rate > 0}
-                >
+                html`<option value=${rate} ?selected=${rate === (stream?.rate ?? 0)}>
                   ${rate === 0 ? "off" : `${rate} per second`}
                 </option>`,
             )}

@@ -2,17 +2,16 @@ import { html, nothing, type TemplateResult } from "lit-html";
 import { isInternal, type Playground } from "../playground.ts";
 import type { TopicPicture } from "../flow/picture.ts";
 import { CONSUMER_OFFSETS } from "../records/consumer_offsets.ts";
+import { groupIds } from "./marks.ts";
+import { statusView, usable } from "./status.ts";
 import { partitionView } from "./tape.ts";
-
-/** Beyond so many partitions, those that never had a record are left out. */
-const EMPTY_PARTITIONS_SHOWN_MAX = 12;
 
 /** The chosen topic: a tape for each partition. */
 export function topicView(app: Playground): TemplateResult {
   const topic = app.topicPicture;
   return html`
     <section class="column topic" aria-labelledby="topic-title">
-      ${topic === undefined ? welcome() : chosen(app, topic)}
+      ${usable(app) ? (topic === undefined ? welcome() : chosen(app, topic)) : statusView(app)}
     </section>
   `;
 }
@@ -31,8 +30,9 @@ function welcome(): TemplateResult {
 
 function chosen(app: Playground, topic: TopicPicture): TemplateResult {
   const partitions = [...topic.partitions.entries()];
+  // Kafka makes fifty partitions for offsets, and a group uses one.
   const shown = partitions.filter(
-    ([, { highWatermark }]) => highWatermark > 0 || partitions.length <= EMPTY_PARTITIONS_SHOWN_MAX,
+    ([, { highWatermark }]) => highWatermark > 0 || !isInternal(topic.name),
   );
   const hidden = partitions.length - shown.length;
   return html`
@@ -45,7 +45,9 @@ function chosen(app: Playground, topic: TopicPicture): TemplateResult {
               class="quiet danger"
               data-testid="delete-topic"
               @click=${() => {
-                if (confirm(`Delete the topic ${topic.name}?`)) void app.deleteTopic(topic.name);
+                if (confirm(`Delete the topic ${topic.name} with its records?`)) {
+                  void app.deleteTopic(topic.name);
+                }
               }}
             >
               Delete
@@ -53,10 +55,7 @@ function chosen(app: Playground, topic: TopicPicture): TemplateResult {
       }
     </div>
     <p class="hint">${explanation(topic.name)}</p>
-    <p class="legend" aria-hidden="true">
-      <span><i class="mark position"></i> position: what a member reads next</span>
-      <span><i class="mark committed"></i> committed: where its successor would resume</span>
-    </p>
+    ${groupIds(app).length === 0 || isInternal(topic.name) ? nothing : legend()}
     ${shown.map(([index, partition]) => partitionView(app, topic.name, index, partition))}
     ${
       hidden === 0
@@ -65,6 +64,15 @@ function chosen(app: Playground, topic: TopicPicture): TemplateResult {
             ${hidden} partitions never had a record and are not shown.
           </p>`
     }
+  `;
+}
+
+function legend(): TemplateResult {
+  return html`
+    <p class="legend" aria-hidden="true">
+      <span><i class="mark position"></i> position: what a member reads next</span>
+      <span><i class="mark committed"></i> committed: where its successor would resume</span>
+    </p>
   `;
 }
 

@@ -3,6 +3,7 @@ import { isInternal, type Playground } from "../playground.ts";
 import type { TopicPicture } from "../flow/picture.ts";
 import { field } from "./form.ts";
 import { count } from "./numbers.ts";
+import { stopped } from "./status.ts";
 
 const PARTITIONS_MAX = 100;
 
@@ -12,7 +13,7 @@ export function topicsView(app: Playground): TemplateResult {
     (a, b) => Number(isInternal(a.name)) - Number(isInternal(b.name)) || (a.name < b.name ? -1 : 1),
   );
   return html`
-    <nav class="topics" aria-label="Topics">
+    <nav class="topics" aria-label="Topics" ?inert=${stopped(app)}>
       <h2>Topics</h2>
       <ul>
         ${topics.map((topic) => topicLink(app, topic))}
@@ -21,8 +22,7 @@ export function topicsView(app: Playground): TemplateResult {
         class="inline"
         @submit=${(event: SubmitEvent) => {
           event.preventDefault();
-          const form = event.target as HTMLFormElement;
-          void app.createTopic(field(form, "topic"), Number(field(form, "partitions")));
+          void create(app, event.target as HTMLFormElement);
         }}
       >
         <label>
@@ -32,7 +32,9 @@ export function topicsView(app: Playground): TemplateResult {
             required
             pattern="[a-zA-Z0-9._\\-]+"
             title="Letters, digits, dot, underscore, hyphen"
-            placeholder="orders"
+            value="orders"
+            maxlength="249"
+            autocomplete="off"
             data-testid="topic-name"
           />
         </label>
@@ -54,6 +56,12 @@ export function topicsView(app: Playground): TemplateResult {
   `;
 }
 
+async function create(app: Playground, form: HTMLFormElement): Promise<void> {
+  const created = await app.createTopic(field(form, "topic"), Number(field(form, "partitions")));
+  // The name that is there at first is for the first topic.
+  if (created) (form.elements.namedItem("topic") as HTMLInputElement).value = "";
+}
+
 function topicLink(app: Playground, { name, partitions }: TopicPicture): TemplateResult {
   const records = partitions.reduce((sum, p) => sum + p.highWatermark - p.logStartOffset, 0);
   return html`
@@ -65,7 +73,7 @@ function topicLink(app: Playground, { name, partitions }: TopicPicture): Templat
         data-testid="topic"
         data-topic=${name}
       >
-        ${name}<small>${count(records)}</small>
+        <span>${name}</span><small title="records">${count(records)}</small>
       </a>
     </li>
   `;
