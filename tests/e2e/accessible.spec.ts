@@ -64,3 +64,25 @@ test("arrow keys go along a tape, and Enter opens the record", async ({ page }) 
   await page.keyboard.press("Enter");
   await expect(page.getByTestId("record-dialog")).toBeVisible();
 });
+
+test("a cell keeps the focus while records pass through it", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 1);
+  await playground.produce(40, "");
+  const cell = page.getByTestId("record").last();
+  await expect(cell).toBeEnabled();
+  await cell.focus();
+  await page.getByTestId("stream").selectOption("100");
+  await cell.focus();
+  await expect.poll(() => playground.sum("high-watermark")).toBeGreaterThan(200);
+  await expect(cell).toBeFocused();
+});
+
+test("axe finds nothing while another tab has the broker", async ({ page, context }) => {
+  await PlaygroundPage.open(page);
+  const second = await context.newPage();
+  await second.goto("/");
+  await expect(second.getByTestId("standing")).toContainText("takes over");
+  const { violations } = await new AxeBuilder({ page: second }).analyze();
+  expect(violations).toEqual([]);
+});

@@ -103,7 +103,7 @@ function cellView(
       data-offset=${offset}
       aria-label="Offset ${offset}${label === "" ? "" : `, key ${label}`}"
       title=${cellTitle(record)}
-      ?disabled=${record === undefined}
+      aria-disabled=${record === undefined ? "true" : nothing}
       @click=${() => {
         app.select(record);
       }}
