@@ -72,6 +72,7 @@ impl BrokerNode {
         let controller = ControllerConfig {
             cluster_id: cluster.clone(),
             broker: configs,
+            ..ControllerConfig::default()
         };
         let on_stop = move |why: HostError| {
             // What the worker does about it is its own business, and its errors surface there.

@@ -1,6 +1,7 @@
 //! What a broker is told at its start.
 
 use crate::coordinator::group::GroupConfig;
+use crate::log::LogLimits;
 use crate::metadata::configs::BrokerConfigs;
 use crate::metadata::{Endpoint, Registration};
 use crate::protocol::Uuid;
@@ -16,6 +17,8 @@ pub struct BrokerConfig {
     pub advertised_port: u16,
     /// Everything that Kafka has a name for.
     pub configs: BrokerConfigs,
+    /// Sizes of its logs.
+    pub log_limits: LogLimits,
 }
 
 impl Default for BrokerConfig {
@@ -25,6 +28,7 @@ impl Default for BrokerConfig {
             advertised_host: "localhost".to_owned(),
             advertised_port: 9092,
             configs: BrokerConfigs::default(),
+            log_limits: LogLimits::default(),
         }
     }
 }

@@ -6,7 +6,6 @@
 //! commit: after any of them the log is whole, as whatever is removed has its successor further on.
 //! Offsets do not change. A batch keeps its base and last offset when it loses records.
 
-use super::PartitionId;
 use super::chunk::ChunkBytes;
 use super::error::LogError;
 use super::layout::Chunk;
@@ -15,6 +14,7 @@ use super::log::Log;
 use super::maintenance::{Rewrite, Step};
 use super::manager::LogManager;
 use super::segment::{Packer, Segment};
+use super::{LogLimits, PartitionId};
 use crate::record::{BatchHeader, Record, RecordError, records, retain};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -34,6 +34,7 @@ pub const CLEANER_RUN_BYTES_MAX: usize = 4 << 20;
 #[derive(Debug)]
 pub(super) struct Cleaning {
     pub id: PartitionId,
+    limits: LogLimits,
     now_ms: i64,
     phase: Phase,
     /// The next offset to look at, in this phase.
@@ -69,7 +70,7 @@ impl Log {
 
 impl Cleaning {
     /// A cleaning of `log`, if there is enough to clean. Its index must be complete.
-    pub fn start(log: &Log, now_ms: i64) -> Option<Cleaning> {
+    pub fn start(log: &Log, limits: LogLimits, now_ms: i64) -> Option<Cleaning> {
         let dirty_start = log.head.first_dirty_offset.max(log.head.log_start_offset);
         let stable_end = log
             .derived
@@ -101,6 +102,7 @@ impl Cleaning {
         let worth_it = ratio > log.config.min_cleanable_dirty_ratio || too_old;
         (dirty_bytes > 0 && worth_it).then(|| Cleaning {
             id: log.id,
+            limits,
             now_ms,
             phase: Phase::NoteKeys,
             at: dirty_start,
@@ -132,7 +134,7 @@ impl Cleaning {
             }
         }
         self.at = chunk.end_offset();
-        if self.keys_bytes >= CLEANER_KEYS_BYTES_MAX {
+        if self.keys_bytes >= self.limits.cleaner_keys_bytes_max {
             self.end = self.at;
         }
         Ok(())
@@ -144,7 +146,7 @@ impl Cleaning {
             return true;
         };
         let run_bytes: usize = self.run.iter().map(|(it, _)| it.size_bytes as usize).sum();
-        if run_bytes + chunk.size_bytes as usize > CLEANER_RUN_BYTES_MAX {
+        if run_bytes + chunk.size_bytes as usize > self.limits.cleaner_run_bytes_max {
             return false;
         }
         if chunk.segment_base == first.segment_base {
@@ -164,7 +166,7 @@ impl Cleaning {
         let Some(segment_base) = run.first().map(|(chunk, _)| chunk.segment_base) else {
             return Ok(None);
         };
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(self.limits.chunk_bytes_max);
         let mut changed = false;
         for (_, bytes) in &run {
             for (header, batch) in bytes.batches() {

@@ -10,7 +10,7 @@ use super::layout::{Chunk, Head, chunk_key, journal_before, journal_key, partiti
 use super::log::Log;
 use super::maintenance::Rewrite;
 use super::manager::{LogEvent, LogManager};
-use super::segment::{CHUNK_MERGE_BYTES_MAX, cut};
+use super::segment::cut;
 use crate::now::Now;
 use crate::storage::{
     Durability, KeyRange, StorageError, StorageRequest, Store, Ticket, WriteBatch,
@@ -240,14 +240,16 @@ impl LogManager {
             let mut log_commit = LogCommit::new(log);
             log_commit.end = log.log_end_offset;
             if moved.contains(id) {
-                let merged = mergeable_chunk(log, &mut self.cache);
+                let merge_bytes_max = self.limits.chunk_merge_bytes_max;
+                let merged = mergeable_chunk(log, merge_bytes_max, &mut self.cache);
                 log.rewriting = merged.is_some();
                 let start = log.head.log_start_offset;
                 let tail = log
                     .tail
                     .iter()
                     .filter(|it| it.header.last_offset() >= start);
-                let cut = cut(&log.head, &log.config, merged, tail);
+                let chunk_bytes_max = self.limits.chunk_bytes_max;
+                let cut = cut(&log.head, &log.config, chunk_bytes_max, merged, tail);
                 put_chunks(batch, *id, &cut.chunks);
                 let snapshot = log.derived.encode();
                 batch.put(Store::Snapshot, partition_key(*id), snapshot.clone());
@@ -297,10 +299,11 @@ impl LogManager {
     /// The logs whose whole tails go into segments with this commit.
     fn choose_moves(&mut self) -> BTreeSet<PartitionId> {
         let background = self.background_from.is_none();
+        let direct_bytes_min = self.limits.direct_bytes_min;
         let is_large = |log: &Log| match background {
-            true => log.tail_bytes >= DIRECT_BYTES_MIN,
+            true => log.tail_bytes >= direct_bytes_min,
             // The tail stays where it is: writing it again may be what fails.
-            false => log.uncommitted_bytes() >= DIRECT_BYTES_MIN,
+            false => log.uncommitted_bytes() >= direct_bytes_min,
         };
         let dirty = self.dirty.iter().copied();
         let mut moved: BTreeSet<PartitionId> = dirty
@@ -314,7 +317,8 @@ impl LogManager {
             moved.extend(wanted);
             moved.retain(|id| self.logs.get(id).is_some_and(|log| !log.tail.is_empty()));
             let idle = self.dirty.is_empty();
-            if self.journal.must_move() || (idle && self.journal.may_move()) {
+            let (journal, limits) = (&self.journal, &self.limits);
+            if journal.must_move(limits) || (idle && journal.may_move(limits)) {
                 moved.extend(self.journal.oldest().take(MOVE_PARTITIONS_MAX));
             }
         }
@@ -465,11 +469,15 @@ fn put_chunks(batch: &mut WriteBatch, id: PartitionId, chunks: &[(Chunk, Bytes)]
 }
 
 /// The last chunk of a log with its bytes, if more batches should join it.
-fn mergeable_chunk(log: &Log, cache: &mut super::chunk::ChunkCache) -> Option<(Chunk, Bytes)> {
+fn mergeable_chunk(
+    log: &Log,
+    merge_bytes_max: usize,
+    cache: &mut super::chunk::ChunkCache,
+) -> Option<(Chunk, Bytes)> {
     let chunk = *log.index.last()?;
     // The last one that is known may be that of the first page of the index.
     let is_last = chunk.end_offset() == log.head.segments_end;
-    let small = (chunk.size_bytes as usize) < CHUNK_MERGE_BYTES_MAX;
+    let small = (chunk.size_bytes as usize) < merge_bytes_max;
     let live = chunk.last_offset >= log.head.log_start_offset;
     let bytes = (is_last && small && live)
         .then(|| cache.get(log.id, chunk.base_offset))

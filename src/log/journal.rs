@@ -1,7 +1,7 @@
 //! The journal: one row per commit, with the batches of every partition that it touches.
 
-use super::PartitionId;
 use super::layout::{self, Malformed};
+use super::{LogLimits, PartitionId};
 use bytes::{Buf, BufMut, Bytes};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -132,13 +132,14 @@ impl Journal {
     }
 
     /// Whether every commit should move rows.
-    pub fn must_move(&self) -> bool {
-        self.size_bytes >= JOURNAL_MOVE_BYTES || self.rows.len() >= JOURNAL_MOVE_ROWS
+    pub fn must_move(&self, limits: &LogLimits) -> bool {
+        self.size_bytes >= JOURNAL_MOVE_BYTES || self.rows.len() >= limits.journal_move_rows
     }
 
     /// Whether rows should move when nothing else waits.
-    pub fn may_move(&self) -> bool {
-        self.size_bytes >= JOURNAL_IDLE_MOVE_BYTES || self.rows.len() >= JOURNAL_IDLE_MOVE_ROWS
+    pub fn may_move(&self, limits: &LogLimits) -> bool {
+        self.size_bytes >= JOURNAL_IDLE_MOVE_BYTES
+            || self.rows.len() >= limits.journal_idle_move_rows
     }
 
     /// Whether appends are refused.

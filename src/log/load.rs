@@ -139,7 +139,8 @@ impl LogManager {
             }
             range
         };
-        let pending = self.loads.start(Load::Index(id), range, INDEX_LOAD_BYTES);
+        let page_bytes = self.limits.index_load_bytes;
+        let pending = self.loads.start(Load::Index(id), range, page_bytes);
         pending.map_err(LogError::Storage)
     }
 

@@ -181,7 +181,7 @@ impl LogManager {
         !self.removals.is_empty()
             || !self.dirty_heads.is_empty()
             || self.maintenance.wants_commit()
-            || self.journal.may_move()
+            || self.journal.may_move(&self.limits)
     }
 
     /// Goes on with the jobs until one waits.
@@ -232,6 +232,7 @@ impl LogManager {
 
     /// Starts to clean `id`, once its index is in memory.
     fn start_cleaning(&mut self, now: Now, id: PartitionId) -> Result<Step, LogError> {
+        let limits = self.limits;
         let log = self.usable(id)?;
         if !log.may_be_dirty() {
             return Ok(Step::Done);
@@ -239,7 +240,7 @@ impl LogManager {
         if !log.index.complete {
             return Ok(Step::Wait(self.load_index(id)?));
         }
-        self.maintenance.cleaning = Cleaning::start(log, now.wall.0);
+        self.maintenance.cleaning = Cleaning::start(log, limits, now.wall.0);
         Ok(Step::GoOn)
     }
 }

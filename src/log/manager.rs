@@ -9,7 +9,9 @@ use super::maintenance::Maintenance;
 use super::opening::Opening;
 use super::producer_state::AbortedTransaction;
 use super::swapped::Held;
-use super::{AppendError, LogConfig, LogError, PartitionId, UNDEFINED_EPOCH, UNDEFINED_OFFSET};
+use super::{
+    AppendError, LogConfig, LogError, LogLimits, PartitionId, UNDEFINED_EPOCH, UNDEFINED_OFFSET,
+};
 use crate::now::{Instant, Now};
 use crate::planted::{self, PlantedBug};
 use crate::storage::{StorageError, StorageReply, StorageRequest};
@@ -23,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// called anything else here.
 #[derive(Debug, Default)]
 pub struct LogManager {
+    pub(super) limits: LogLimits,
     pub(super) state: State,
     pub(super) logs: BTreeMap<PartitionId, Log>,
     /// Logs with batches that no commit has taken up.
@@ -134,13 +137,16 @@ pub enum LogEvent {
 
 impl LogManager {
     /// No logs; [`open`](LogManager::open) reads them.
-    pub fn new() -> LogManager {
-        LogManager::default()
+    pub fn new(limits: LogLimits) -> LogManager {
+        LogManager {
+            limits,
+            ..LogManager::default()
+        }
     }
 
     /// Asks for what the stores hold. The storage must be open. [`LogEvent::Opened`] follows.
     pub fn open(&mut self) {
-        let opening = Opening::start(&mut self.loads);
+        let opening = Opening::start(&mut self.loads, self.limits.opening_load_bytes);
         self.state = State::Opening(opening);
     }
 

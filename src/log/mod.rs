@@ -18,6 +18,7 @@ mod epoch_cache;
 mod error;
 mod journal;
 mod layout;
+mod limits;
 mod load;
 #[expect(
     clippy::module_inception,
@@ -45,6 +46,7 @@ pub use config::LogConfig;
 pub use epoch_cache::{UNDEFINED_EPOCH, UNDEFINED_OFFSET};
 pub use error::{AppendError, LogError, RecordIndexError};
 pub use journal::{JOURNAL_BYTES_MAX, JOURNAL_ROWS_MAX};
+pub use limits::LogLimits;
 pub use load::LoadId;
 pub use lookup::TimestampOffset;
 pub use manager::{AppendOrigin, Appended, LogEvent, LogManager};

@@ -28,14 +28,10 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    pub fn start(loads: &mut Loads) -> Opening {
+    pub fn start(loads: &mut Loads, page_bytes: usize) -> Opening {
         for store in STORES {
             // No load of an opening can have failed before.
-            let _ = loads.start(
-                Load::Opening(store),
-                || KeyRange::all(store),
-                OPENING_LOAD_BYTES,
-            );
+            let _ = loads.start(Load::Opening(store), || KeyRange::all(store), page_bytes);
         }
         Opening::default()
     }
@@ -72,7 +68,8 @@ impl LogManager {
             };
             opening.rows(store).extend(page);
             let load = Load::Opening(store);
-            if let Err(error) = self.loads.start(load, || range, OPENING_LOAD_BYTES) {
+            let page_bytes = self.limits.opening_load_bytes;
+            if let Err(error) = self.loads.start(load, || range, page_bytes) {
                 self.fail(error, events);
             }
             return;

@@ -145,11 +145,12 @@ pub(super) struct Move {
 pub(super) fn cut<'a>(
     head: &Head,
     config: &LogConfig,
+    chunk_bytes_max: usize,
     last: Option<(Chunk, Bytes)>,
     tail: impl Iterator<Item = &'a TailBatch>,
 ) -> Move {
     let mut cutter = Cutter {
-        packer: Packer::default(),
+        packer: Packer::new(chunk_bytes_max),
         active: head.active,
     };
     if let (Some((chunk, bytes)), Some(active)) = (last, head.active)
@@ -189,17 +190,26 @@ impl Cutter {
 }
 
 /// Packs batches into chunks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Packer {
+    chunk_bytes_max: usize,
     chunks: Vec<(Chunk, Bytes)>,
     open: Option<(Chunk, Vec<Bytes>)>,
 }
 
 impl Packer {
+    pub fn new(chunk_bytes_max: usize) -> Packer {
+        Packer {
+            chunk_bytes_max,
+            chunks: Vec::new(),
+            open: None,
+        }
+    }
+
     pub fn add(&mut self, segment_base: i64, header: &BatchHeader, batch: Bytes) {
         if let Some((chunk, _)) = &self.open
             && (chunk.segment_base != segment_base
-                || chunk.size_bytes as usize + batch.len() > CHUNK_BYTES_MAX)
+                || chunk.size_bytes as usize + batch.len() > self.chunk_bytes_max)
         {
             self.close();
         }

@@ -5,7 +5,7 @@
 //! which decide only how it goes, so it goes on finding its bug when the code around has changed.
 
 use super::cluster::run_plan;
-use super::workload::{Fault, Faults, GroupPlan, Plan, TopicPlan, Workload};
+use super::workload::{Fault, Faults, GroupPlan, Plan, Sizes, TopicPlan, Workload};
 use crate::client::consumer::{Assignor, AutoCommit};
 
 #[test]
@@ -79,6 +79,7 @@ fn small() -> Plan {
             closes: false,
             offsets_partitions: 1,
             initial_rebalance_delay_ms: 0,
+            sizes: Sizes::of_the_product(),
         },
         faults: Faults::none(),
         faults_max: 30,

@@ -123,6 +123,8 @@ fn open_controller(
     let controller = Controller::new(ControllerConfig {
         cluster_id: config.cluster_id,
         broker: config.configs,
+        log_limits: config.log_limits,
+        snapshot_after_bytes: workload.sizes.snapshot_after_bytes,
     });
     Ok(Unit {
         machine: Box::new(controller),
@@ -146,6 +148,7 @@ fn broker_config(workload: &Workload) -> BrokerConfig {
     ]);
     BrokerConfig {
         configs: BrokerConfigs::new(configs).expect("these are configs of a broker, in range"),
+        log_limits: workload.sizes.log_limits,
         ..BrokerConfig::default()
     }
 }

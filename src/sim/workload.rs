@@ -5,6 +5,8 @@
 
 use super::scheduler::Random;
 use crate::client::consumer::{Assignor, AutoCommit};
+use crate::log::LogLimits;
+use crate::metadata::ControllerConfig;
 
 /// `batch.size` of the producers: no send joins a batch that is larger.
 pub const BATCH_BYTES_MAX: usize = 1_000;
@@ -51,6 +53,17 @@ pub struct Workload {
     pub offsets_partitions: i32,
     /// `group.initial.rebalance.delay.ms`.
     pub initial_rebalance_delay_ms: u64,
+    /// Sizes of the logs.
+    pub sizes: Sizes,
+}
+
+/// Sizes at which logs do something else.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Of every log.
+    pub log_limits: LogLimits,
+    /// Of the controller's.
+    pub snapshot_after_bytes: usize,
 }
 
 /// A consumer group of the workload.
@@ -225,6 +238,38 @@ impl Workload {
             closes: random.chance(0.3),
             offsets_partitions: random.between(1, 3) as i32,
             initial_rebalance_delay_ms: random.pick(&[0, 100, 1_000]),
+            sizes: match random.chance(0.6) {
+                true => Sizes::draw(random),
+                false => Sizes::of_the_product(),
+            },
+        }
+    }
+}
+
+impl Sizes {
+    /// Small ones, so that a short log has many chunks, pages and snapshots.
+    fn draw(random: &mut Random) -> Sizes {
+        Sizes {
+            log_limits: LogLimits {
+                direct_bytes_min: random.pick(&[200, 2_000, 20_000]),
+                journal_move_rows: random.pick(&[4, 20, 100]),
+                journal_idle_move_rows: random.pick(&[1, 5, 30]),
+                chunk_bytes_max: random.pick(&[300, 2_000, 20_000]),
+                chunk_merge_bytes_max: random.pick(&[100, 1_000, 10_000]),
+                index_load_bytes: random.pick(&[1, 100, 500]),
+                opening_load_bytes: random.pick(&[1, 100, 1_000]),
+                cleaner_keys_bytes_max: random.pick(&[100, 1_000, 10_000]),
+                cleaner_run_bytes_max: random.pick(&[500, 5_000, 50_000]),
+            },
+            snapshot_after_bytes: random.pick(&[300, 3_000]),
+        }
+    }
+
+    /// Those that a browser has.
+    pub fn of_the_product() -> Sizes {
+        Sizes {
+            log_limits: LogLimits::default(),
+            snapshot_after_bytes: ControllerConfig::default().snapshot_after_bytes,
         }
     }
 }

@@ -73,6 +73,7 @@ impl Cluster {
         let controller = ControllerConfig {
             cluster_id: self.name.clone(),
             broker: BrokerConfigs::default(),
+            ..ControllerConfig::default()
         };
         let broker = Broker::new(config, Uuid(seed().expect("there is crypto")));
         let stops = self.stops.clone();

@@ -58,6 +58,7 @@ async fn a_broker_that_cannot_register_does_not_wait_for_its_groups_for_ever() {
     let controller = ControllerConfig {
         cluster_id: config.cluster_id.clone(),
         broker: config.configs.clone(),
+        ..ControllerConfig::default()
     };
     let broker = Broker::new(config, Uuid(seed().expect("there is crypto")));
     let broker = broker.expect("the name is short");

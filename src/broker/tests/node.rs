@@ -82,6 +82,7 @@ impl Node {
         let controller = ControllerConfig {
             cluster_id: config.cluster_id.clone(),
             broker: config.configs.clone(),
+            ..ControllerConfig::default()
         };
         let broker_storage = FaultyStorage::new(&broker_medium);
         let controller_storage = FaultyStorage::new(&controller_medium);

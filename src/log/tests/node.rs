@@ -58,7 +58,7 @@ impl Node {
         let mut node = Node {
             medium,
             storage,
-            logs: LogManager::new(),
+            logs: LogManager::new(LogLimits::default()),
             now: Now {
                 monotonic: Instant(0),
                 wall: Timestamp(START_MS),

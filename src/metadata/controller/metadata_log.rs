@@ -1,7 +1,8 @@
 //! `__cluster_metadata`, and the image that is folded from it.
 
 use crate::log::{
-    AppendError, AppendOrigin, LogConfig, LogError, LogEvent, LogManager, PartitionId, Read,
+    AppendError, AppendOrigin, LogConfig, LogError, LogEvent, LogLimits, LogManager, PartitionId,
+    Read,
 };
 use crate::metadata::image::is_snapshot;
 use crate::metadata::{
@@ -24,7 +25,7 @@ const BATCH_BYTES_MAX: i32 = 4 * 1024 * 1024;
 
 /// Bytes of records after which a snapshot is written, or twice its size if that is more: so the
 /// log stays within a small multiple of what it says.
-const SNAPSHOT_AFTER_BYTES: usize = 256 * 1024;
+pub(super) const SNAPSHOT_AFTER_BYTES: usize = 256 * 1024;
 
 /// Bytes that are read at once when the log is replayed.
 const REPLAY_BYTES: usize = 1024 * 1024;
@@ -39,6 +40,7 @@ pub(super) struct MetadataLog {
     image: MetadataImage,
     /// Raised whenever the controller starts.
     leader_epoch: i32,
+    snapshot_after_bytes: usize,
     snapshot: Snapshot,
 }
 
@@ -133,12 +135,13 @@ impl From<LogError> for Error {
 }
 
 impl MetadataLog {
-    pub(super) fn new() -> MetadataLog {
+    pub(super) fn new(limits: LogLimits, snapshot_after_bytes: usize) -> MetadataLog {
         MetadataLog {
-            manager: LogManager::new(),
+            manager: LogManager::new(limits),
             state: State::Opening,
             image: MetadataImage::default(),
             leader_epoch: 0,
+            snapshot_after_bytes,
             snapshot: Snapshot::default(),
         }
     }
@@ -191,7 +194,8 @@ impl MetadataLog {
             return Ok(());
         }
         self.snapshot.bytes_since += self.append_batch(now, records)?.1;
-        if self.snapshot.bytes_since > SNAPSHOT_AFTER_BYTES.max(2 * self.snapshot.size_bytes) {
+        let enough = self.snapshot_after_bytes.max(2 * self.snapshot.size_bytes);
+        if self.snapshot.bytes_since > enough {
             match self.append_snapshot(now) {
                 // The log only grows somewhat longer: try again after as many bytes.
                 Err(Error::Refused(_)) => self.snapshot.bytes_since = 0,

@@ -16,12 +16,12 @@ pub use placement::PARTITIONS_MAX;
 
 use self::fetch::ParkedFetch;
 use self::ids::Ids;
-use self::metadata_log::{MetadataLog, Progress};
+use self::metadata_log::{MetadataLog, Progress, SNAPSHOT_AFTER_BYTES};
 use self::response_queue::{ResponseQueue, Slot};
 use super::configs::BrokerConfigs;
 use super::error_response;
 use super::image::MetadataImage;
-use crate::log::LogEvent;
+use crate::log::{LogEvent, LogLimits};
 use crate::machine::{ConnectionId, Effect, Event, Machine};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
@@ -49,12 +49,27 @@ const SERVED: [ApiKey; 11] = [
 ];
 
 /// What the controller is started with.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ControllerConfig {
     /// A broker of another cluster is refused.
     pub cluster_id: String,
     /// The defaults of new topics.
     pub broker: BrokerConfigs,
+    /// Sizes of its log.
+    pub log_limits: LogLimits,
+    /// Bytes of records after which its log gets a new snapshot, as long as that is smaller.
+    pub snapshot_after_bytes: usize,
+}
+
+impl Default for ControllerConfig {
+    fn default() -> ControllerConfig {
+        ControllerConfig {
+            cluster_id: String::new(),
+            broker: BrokerConfigs::default(),
+            log_limits: LogLimits::default(),
+            snapshot_after_bytes: SNAPSHOT_AFTER_BYTES,
+        }
+    }
 }
 
 /// The controller: a fold over `__cluster_metadata`, in a storage of its own.
@@ -136,8 +151,8 @@ impl Controller {
     /// A controller that waits for [`Event::Opened`].
     pub fn new(config: ControllerConfig) -> Controller {
         Controller {
+            log: MetadataLog::new(config.log_limits, config.snapshot_after_bytes),
             config,
-            log: MetadataLog::new(),
             ids: Ids::new([0; 16]),
             responses: ResponseQueue::default(),
             waiting: VecDeque::new(),

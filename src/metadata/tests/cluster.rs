@@ -52,6 +52,7 @@ impl Cluster {
         let config = ControllerConfig {
             cluster_id: CLUSTER_ID.to_string(),
             broker: BrokerConfigs::new(configs.collect()).unwrap(),
+            ..ControllerConfig::default()
         };
         Cluster::on(FaultyMedium::new(), config)
     }
