@@ -29,7 +29,7 @@ pub struct KafkaError {
     /// How often it was tried again.
     pub retries: u32,
     /// What else failed, where a command is about several things.
-    pub others: Vec<KafkaError>,
+    pub others: Box<[KafkaError]>,
 }
 
 /// Who raised an error, and why.
@@ -105,7 +105,7 @@ impl KafkaError {
             group: None,
             offset: None,
             retries: 0,
-            others: Vec::new(),
+            others: Box::default(),
         }
     }
 
@@ -115,7 +115,7 @@ impl KafkaError {
         let Some(first) = errors.next() else {
             return Ok(());
         };
-        let others: Vec<_> = errors.collect();
+        let others: Box<[_]> = errors.collect();
         let retriable = first.retriable && others.iter().all(|error| error.retriable);
         Err(KafkaError {
             retriable,
