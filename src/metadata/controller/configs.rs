@@ -129,7 +129,7 @@ fn change_each(
     let mut refusals = Vec::with_capacity(resources.len());
     for resource in resources {
         let changes = check_resource(image, &resource, &twice)
-            .and_then(|()| resource.configs)
+            .and(resource.configs)
             .and_then(|configs| change(image, broker, resource.name, &configs));
         refusals.push(changes.map(|changes| records.extend(changes)).err());
     }
