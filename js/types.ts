@@ -83,7 +83,7 @@ export interface ProducerConfig {
   lingerMs?: number;
   /** Bytes. Default 16,384. */
   batchSize?: number;
-  /** Bytes. Default 1 MiB. */
+  /** Bytes of a request, and of a record. Default 1 MiB, and what the topic takes. */
   maxRequestSize?: number;
   /** Bytes of records that wait. Default 32 MiB. */
   bufferMemory?: number;

@@ -90,7 +90,7 @@ pub struct ProducerOptions {
     client: ClientOptions,
     linger_ms: u64,
     batch_size: usize,
-    max_request_size: usize,
+    max_request_size: Option<usize>,
     buffer_memory: usize,
     delivery_timeout: u64,
     idempotent: Option<bool>,
@@ -103,7 +103,7 @@ impl Default for ProducerOptions {
             client: ClientOptions::default(),
             linger_ms: config.linger_ms,
             batch_size: config.batch_size_bytes,
-            max_request_size: config.max_request_size_bytes,
+            max_request_size: None,
             buffer_memory: config.buffer_memory_bytes,
             delivery_timeout: config.delivery_timeout_ms,
             idempotent: config.idempotent,
@@ -114,11 +114,14 @@ impl Default for ProducerOptions {
 impl ProducerOptions {
     /// The producer's own form of the options.
     pub fn config(self) -> ProducerConfig {
+        let defaults = ProducerConfig::default();
+        let max_request_size = self.max_request_size;
         ProducerConfig {
             client: self.client.config(),
             linger_ms: self.linger_ms,
             batch_size_bytes: self.batch_size,
-            max_request_size_bytes: self.max_request_size,
+            max_request_size_bytes: max_request_size.unwrap_or(defaults.max_request_size_bytes),
+            max_record_size_bytes: max_request_size.unwrap_or(defaults.max_record_size_bytes),
             buffer_memory_bytes: self.buffer_memory,
             delivery_timeout_ms: self.delivery_timeout,
             idempotent: self.idempotent,

@@ -448,6 +448,20 @@ fn a_batch_that_is_too_large_for_the_topic_is_divided() {
 }
 
 #[test]
+fn a_record_that_is_larger_than_a_request_should_be_goes_alone() {
+    let (mut world, producer) = world(1);
+    let large = "x".repeat(3 << 20);
+    let records = vec![record(0, "a"), record(0, &large), record(0, "b")];
+    world.command(&producer, send(1, records));
+    assert_eq!(offsets(&sent(&mut world, &producer, 1).unwrap()), [(0, 0)]);
+    assert_eq!(world.cluster.values("t", 0), ["a", &large, "b"]);
+    assert_eq!(world.cluster.topics["t"][0].log.len(), 3);
+    world.command(&producer, send(2, vec![record(0, &"x".repeat(32 << 20))]));
+    let error = sent(&mut world, &producer, 2).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooLarge);
+}
+
+#[test]
 fn what_the_broker_refuses_for_good_is_an_error_with_its_place() {
     let (mut world, producer) = world(1);
     world

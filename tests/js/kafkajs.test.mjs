@@ -192,3 +192,26 @@ test("retries are counted, and a consumer's are its own", async (t) => {
   await handled;
   assert.equal(calls, 6);
 });
+
+test("the topic says how large a message may be", async (t) => {
+  const kafka = memory(t);
+  const configEntries = [{ name: "max.message.bytes", value: String(4 << 20) }];
+  await kafka.admin().createTopics({
+    topics: [{ topic: "wide", configEntries }, { topic: "narrow" }],
+  });
+  const producer = kafka.producer();
+  await producer.connect();
+  const messages = [{ value: "x".repeat(3 << 20) }];
+  assert.equal((await producer.send({ topic: "wide", messages }))[0]?.baseOffset, "0");
+  const error = { name: "KafkaJSProtocolError", type: "MESSAGE_TOO_LARGE", retriable: false };
+  await assert.rejects(producer.send({ topic: "narrow", messages }), error);
+  const consumer = kafka.consumer({ groupId: "g" });
+  await consumer.subscribe({ topic: "wide", fromBeginning: true });
+  for await (const { message } of consumer.messages()) {
+    assert.equal(message.value?.length, 3 << 20);
+    break;
+  }
+  const strict = kafka.producer({ maxRequestSize: 1_000 });
+  await strict.connect();
+  await assert.rejects(strict.send({ topic: "wide", messages }), { type: "MESSAGE_TOO_LARGE" });
+});

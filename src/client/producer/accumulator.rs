@@ -105,8 +105,8 @@ impl Accumulator {
         }
     }
 
-    /// Adds a record; gives whether that began a new part of its send. The record must not be
-    /// larger than a batch may be ([`record_size_bytes`]).
+    /// Adds a record; gives whether that began a new part of its send. One that is larger than a
+    /// request should be has a batch of its own.
     pub fn append(
         &mut self,
         now: Now,

@@ -17,8 +17,11 @@ pub struct ProducerConfig {
     /// A batch of this size is not waited for, and no later send joins it. One send's records for
     /// one partition stay together all the same, up to `max_request_size_bytes`.
     pub batch_size_bytes: usize,
-    /// No record, and no request, may be larger, uncompressed.
+    /// No request is larger, uncompressed, but for a record that alone is.
     pub max_request_size_bytes: usize,
+    /// No record may be larger, uncompressed. Whether one is too large for its topic is for the
+    /// broker to say, as in KafkaJS.
+    pub max_record_size_bytes: usize,
     /// All records that wait for their answer together; a send beyond it fails with `BufferFull`.
     pub buffer_memory_bytes: usize,
     /// How long a send may take in all, with the time in which its records are under way.
@@ -35,6 +38,7 @@ impl Default for ProducerConfig {
             linger_ms: 0,
             batch_size_bytes: 16_384,
             max_request_size_bytes: 1_048_576,
+            max_record_size_bytes: 32 << 20,
             buffer_memory_bytes: 32 << 20,
             delivery_timeout_ms: 120_000,
             idempotent: None,

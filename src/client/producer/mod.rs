@@ -222,6 +222,8 @@ impl Producer {
         settings: BatchSettings,
     ) {
         let mut size_bytes = 0;
+        // What the buffer cannot hold can never be sent.
+        let most = (self.config.max_record_size_bytes).min(self.config.buffer_memory_bytes);
         for (topic, records) in &topic_messages {
             if topic.is_empty() {
                 let error = KafkaError::raised(ErrorKind::InvalidArgument, "a topic has no name");
@@ -229,9 +231,8 @@ impl Producer {
             }
             for record in records {
                 let size = record_size_bytes(now.wall, record);
-                if size > self.config.max_request_size_bytes {
-                    let most = self.config.max_request_size_bytes;
-                    let text = format!("a record takes {size} bytes, a request may take {most}");
+                if size > most {
+                    let text = format!("a record takes {size} bytes, and may take {most}");
                     let mut error = KafkaError::raised(ErrorKind::TooLarge, text).of_topic(topic);
                     error.partition = record.partition;
                     return self.refuse(id, error);
