@@ -25,7 +25,10 @@ pub(super) fn handle(
 ) -> Progress {
     let MetadataRequest { topics, .. } = &request;
     let topics = topics.as_deref().unwrap_or_default();
-    if context.api_version < SINCE_TOPIC_IDS && topics.iter().any(|it| !is_by_name(it)) {
+    let is_asked = |topic: &MetadataRequestTopic| {
+        is_by_name(topic) || (SINCE_TOPIC_IDS <= context.api_version && !topic.topic_id.is_zero())
+    };
+    if !topics.iter().all(is_asked) {
         return Progress::Respond(Response::Metadata(invalid(topics)));
     }
     let missing = broker.topics_to_create(&request);
@@ -139,13 +142,13 @@ impl Broker {
 
 /// Whether a topic is asked for by its name, and not by its id.
 fn is_by_name(wanted: &MetadataRequestTopic) -> bool {
-    wanted.name.is_some() && wanted.topic_id == Uuid::default()
+    wanted.name.is_some() && wanted.topic_id.is_zero()
 }
 
 /// What is asked for, without repetition. Where any topic has an id, names do not count
 /// (`KafkaApis.handleTopicMetadataRequest`).
 fn each_once(topics: &[MetadataRequestTopic]) -> impl Iterator<Item = &MetadataRequestTopic> {
-    let by_id = topics.iter().any(|it| it.topic_id != Uuid::default());
+    let by_id = topics.iter().any(|it| !it.topic_id.is_zero());
     let mut seen = BTreeSet::new();
     topics
         .iter()
@@ -156,7 +159,8 @@ fn each_once(topics: &[MetadataRequestTopic]) -> impl Iterator<Item = &MetadataR
         })
 }
 
-/// Kafka's answer to ids in a version that has none yet.
+/// Kafka's answer to ids in a version that has none yet. (To neither name nor id it answers
+/// UNKNOWN_SERVER_ERROR, which helps nobody.)
 fn invalid(topics: &[MetadataRequestTopic]) -> MetadataResponse {
     let topics = topics.iter().map(|topic| MetadataResponseTopic {
         error_code: ErrorCode::InvalidRequest.code(),

@@ -114,6 +114,14 @@ fn topics_are_not_asked_for_by_id_before_version_12() {
 }
 
 #[test]
+fn a_topic_without_name_and_id_is_refused() {
+    let mut node = Node::start();
+    let topics = vec![asked(None, Uuid::default())];
+    let invalid = (ErrorCode::InvalidRequest, Some(String::new()));
+    assert_eq!(told(&mut node, 12, topics), [invalid]);
+}
+
+#[test]
 fn a_topic_with_a_bad_name_is_refused_not_created() {
     let mut node = Node::start();
     let refused = metadata(&mut node, "no spaces", true);
