@@ -12,6 +12,9 @@ impl LogManager {
     /// Deletes the oldest segments of `id` that have expired, are too many, or lie below the start.
     pub(super) fn retain(&mut self, now: Now, id: PartitionId) -> Result<Step, LogError> {
         let log = self.usable(id)?;
+        if !may_delete(log) {
+            return Ok(Step::Done);
+        }
         if !log.index.complete {
             return Ok(Step::Wait(self.load_index(id)?));
         }
@@ -42,6 +45,14 @@ impl LogManager {
         };
         Ok(Step::Commit(rewrite))
     }
+}
+
+/// Whether anything may go at all: if not, nothing of the log need be loaded.
+fn may_delete(log: &Log) -> bool {
+    let config = &log.config;
+    let has_limit = config.retention_ms >= 0 || config.retention_bytes >= 0;
+    // Segments below the start are there only if it has moved.
+    (config.cleanup_delete && has_limit) || log.head.log_start_offset > 0
 }
 
 /// The segments, as they would be if the tail were in them already.

@@ -237,3 +237,18 @@ fn a_load_of_what_is_deleted_meanwhile_ends_in_out_of_range() {
         assert!(!node.events.iter().any(stopped));
     }
 }
+
+#[test]
+fn of_a_log_that_keeps_everything_no_index_is_loaded() {
+    let keeping = config();
+    let mut node = Node::with_config(keeping.clone());
+    fill(&mut node, 0..6);
+    let mut limited = config();
+    limited.retention_bytes = 1;
+    for (config, loads) in [(keeping, false), (limited, true)] {
+        node = node.crash(&config);
+        node.logs.tick(node.now);
+        let requests = node.logs.take_requests(node.now);
+        assert_eq!(!requests.is_empty(), loads);
+    }
+}
