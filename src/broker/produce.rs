@@ -11,9 +11,12 @@ use crate::protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 use crate::protocol::{ErrorCode, Response};
-use crate::record::BatchHeader;
+use crate::record::{BatchHeader, Compression};
 use crate::storage::StorageError;
 use std::collections::BTreeSet;
+
+/// The first version that may bring batches compressed with zstd.
+const SINCE_ZSTD: i16 = 7;
 
 /// A produce whose batches stand in memory and wait to be durable.
 #[derive(Debug)]
@@ -137,7 +140,14 @@ fn append(
         let message = "a produce needs a record batch".to_owned();
         return Err(failed(ErrorCode::InvalidRecord, Some(message)));
     };
-    if BatchHeader::read(&records).is_ok_and(|header| header.is_transactional()) {
+    let header = BatchHeader::read(&records).ok();
+    if header.is_some_and(|header| header.compression() == Ok(Compression::Zstd))
+        && context.api_version < SINCE_ZSTD
+    {
+        // KIP-110: who produces so may read so, and older consumers could not.
+        return Err(failed(ErrorCode::UnsupportedCompressionType, None));
+    }
+    if header.is_some_and(|header| header.is_transactional()) {
         // As of a producer without the right (`KafkaApis.handleProduceRequest`): stored, it would
         // open a transaction that nobody ends.
         return Err(failed(ErrorCode::TransactionalIdAuthorizationFailed, None));

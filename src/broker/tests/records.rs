@@ -9,7 +9,7 @@ use crate::protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
 use crate::protocol::{ErrorCode, Request, Response};
-use crate::record::BatchFields;
+use crate::record::{BatchBuilder, BatchFields, Compression};
 use crate::storage::faulty::Outcome;
 use bytes::Bytes;
 
@@ -99,6 +99,25 @@ fn null_records_are_answered_with_an_error() {
     };
     let answer = &response.responses[0].partition_responses[0];
     assert_eq!(answer.error_code, ErrorCode::InvalidRecord.code());
+}
+
+#[test]
+fn zstd_is_taken_from_the_version_on_that_has_it() {
+    let mut node = node();
+    let mut builder = BatchBuilder::new(Compression::Zstd);
+    builder.append(0, None, Some(b"a"), &[]).unwrap();
+    let zstd = builder.build(BatchFields::default());
+    for (version, error) in [
+        (6, ErrorCode::UnsupportedCompressionType),
+        (7, ErrorCode::None),
+    ] {
+        let request = produce_request("t", 0, -1, Some(zstd.clone()));
+        let Response::Produce(response) = node.ask(version, Request::Produce(request)) else {
+            panic!("no answer");
+        };
+        let answer = &response.responses[0].partition_responses[0];
+        assert_eq!(answer.error_code, error.code());
+    }
 }
 
 #[test]
