@@ -87,12 +87,6 @@ export class Dots {
     });
   }
 
-  /** Takes all dots away. */
-  clear(): void {
-    this.#dots = [];
-    this.draw();
-  }
-
   #clear(): CanvasRenderingContext2D | null {
     const { width, height } = this.#flow.getBoundingClientRect();
     const scale = devicePixelRatio;

@@ -113,9 +113,10 @@ export class Playground {
 
   async deleteTopic(topic: string): Promise<void> {
     this.producer.endStream(topic);
-    this.tapes.forget();
     await this.#attempt(this.#cluster.admin.deleteTopics({ topics: [topic] }));
     await this.#surveys.now();
+    // Only now is it certain that no tape of it is in view, which would read it again.
+    this.tapes.forget();
   }
 
   /** False when it failed. */

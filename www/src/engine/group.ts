@@ -26,9 +26,13 @@ export class Group {
     }
   }
 
+  /** It is one of the group until it has left, which takes a while when it cannot commit. */
   async remove(member: Member): Promise<void> {
-    this.#forget(member);
-    await member.stop();
+    try {
+      await member.stop();
+    } finally {
+      this.#forget(member);
+    }
   }
 
   async removeAll(): Promise<void> {
@@ -46,7 +50,7 @@ export class Group {
   /** Moves whichever member has the partition. False when none of this page has it. */
   seek(topic: string, partition: number, offset: number): boolean {
     const owner = this.members.find(
-      (member) => member.topic === topic && member.assigned.has(partition),
+      (member) => !member.leaving && member.topic === topic && member.assigned.has(partition),
     );
     owner?.seek(partition, offset);
     return owner !== undefined;

@@ -26,6 +26,7 @@ export class Member {
   assigned: ReadonlySet<number> = new Set();
   joined = false;
   paused = false;
+  leaving = false;
   /** Why it ended by itself. */
   crash: Error | undefined;
   readonly #consumer: Consumer;
@@ -112,6 +113,8 @@ export class Member {
 
   /** Leaves the group, as a consumer that shuts down in good order does. */
   async stop(): Promise<void> {
+    this.leaving = true;
+    this.#changed();
     await this.#consumer.disconnect();
   }
 }

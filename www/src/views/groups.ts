@@ -25,7 +25,7 @@ export function groupsView(app: Playground): TemplateResult {
 
 function groupView(app: Playground, groupId: string, order: number): TemplateResult {
   const picture = app.picture.groups.get(groupId);
-  const members = app.groups.get(groupId)?.members ?? [];
+  const members = app.group(groupId).members.filter(({ leaving }) => !leaving);
   return html`
     <article
       class="card group"

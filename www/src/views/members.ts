@@ -38,7 +38,7 @@ function ownMember(
   member: Member,
   stable: boolean,
 ): TemplateResult {
-  const { clientId, topic, joined, paused, crash } = member;
+  const { clientId, topic, joined, paused, leaving, crash } = member;
   const partitions = [...member.assigned].sort((a, b) => a - b);
   const gone = !app.picture.topics.has(topic);
   const idle = stable && joined && !gone && partitions.length === 0;
@@ -47,7 +47,7 @@ function ownMember(
       class="member ${idle ? "idle" : ""}"
       data-testid="member"
       data-client-id=${clientId}
-      data-joined=${joined}
+      data-joined=${joined && !leaving}
       data-node="member:${clientId}"
     >
       <div class="title">
@@ -69,6 +69,7 @@ function ownMember(
           class="icon danger"
           data-testid="remove-member"
           aria-label="Remove ${clientId}"
+          ?disabled=${leaving}
           title="Remove: it leaves the group"
           @click=${() => void app.act(app.group(groupId).remove(member))}
         >
@@ -94,7 +95,8 @@ function ownMember(
           : nothing
       }
       ${gone ? html`<p class="warning">The topic ${topic} is gone</p>` : nothing}
-      ${joined || crash !== undefined ? nothing : html`<p class="hint">joining…</p>`}
+      ${leaving ? html`<p class="hint">Leaving: it commits what it has processed first</p>` : nothing}
+      ${joined || leaving || crash !== undefined ? nothing : html`<p class="hint">joining…</p>`}
       ${paused ? html`<p class="hint">Paused: fetches nothing, keeps its partitions</p>` : nothing}
     </li>
   `;

@@ -149,7 +149,7 @@ function produceForm(app: Playground): TemplateResult {
           >
             ${STREAM_RATES.map(
               (rate) =>
-                html`<option value=${rate} ?selected=${rate === (stream?.rate ?? 0)}>
+                html`<option value=${rate} .selected=${rate === (stream?.rate ?? 0)}>
                   ${rate === 0 ? "off" : `${rate} per second`}
                 </option>`,
             )}
