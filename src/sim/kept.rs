@@ -7,6 +7,7 @@
 use super::cluster::run_plan;
 use super::workload::{Fault, Faults, GroupPlan, Plan, Sizes, TopicPlan, Workload};
 use crate::client::consumer::{Assignor, AutoCommit};
+use crate::log::LogLimits;
 
 #[test]
 fn a_broker_whose_registration_was_refused_registers_again() {
@@ -42,6 +43,28 @@ fn records_deleted_from_a_strict_topic_stay_deleted_when_the_power_is_lost() {
         plan.workload.admin_operations = 40;
         plan.faults.interval_ms = 600;
         plan.faults.weights = vec![(Fault::PowerLoss, 1)];
+        plan
+    });
+}
+
+#[test]
+fn only_the_last_chunk_of_a_log_grows_whatever_is_known_of_its_index() {
+    holds(40, || {
+        let mut plan = small();
+        plan.workload.sends = 60;
+        plan.workload.sizes = Sizes {
+            log_limits: LogLimits {
+                direct_bytes_min: 20_000,
+                journal_idle_move_rows: 1,
+                chunk_bytes_max: 2_000,
+                chunk_merge_bytes_max: 1_000,
+                index_load_bytes: 1,
+                ..LogLimits::default()
+            },
+            ..Sizes::of_the_product()
+        };
+        plan.faults.interval_ms = 150;
+        plan.faults.weights = vec![(Fault::BrokerCrash, 1)];
         plan
     });
 }

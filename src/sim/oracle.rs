@@ -437,6 +437,13 @@ impl Oracle {
     pub fn last_log(&mut self, partition: &TopicPartition, start: i64, high_watermark: i64) {
         self.log_start_offset(partition, start);
         let history = self.partitions.entry(partition.clone()).or_default();
+        let (before, told) = history.log_start_offset;
+        if start < before && !self.forgivable(&partition.topic, told) {
+            let (topic, number) = (&partition.topic, partition.partition);
+            let what = format!("the start of {topic}-{number} went back from {before} to {start}");
+            return self.broken(what);
+        }
+        let history = self.partitions.entry(partition.clone()).or_default();
         let last = history.last_log.get_or_insert_with(|| LastLog {
             log_start_offset: start,
             high_watermark,
@@ -501,13 +508,6 @@ impl Oracle {
             self.broken(format!(
                 "the high watermark of {name} went back from {shown} to {}",
                 last.high_watermark
-            ));
-        }
-        let (start, told) = history.log_start_offset;
-        if last.log_start_offset < start && !self.forgivable(&partition.topic, told) {
-            self.broken(format!(
-                "the start of {name} went back from {start} to {}",
-                last.log_start_offset
             ));
         }
         if !compacted {

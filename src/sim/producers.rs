@@ -186,7 +186,8 @@ impl ProducerActor {
             let number = self.number;
             format!("producer-{number} sends {:?}: {records:?}", id.0)
         });
-        let after_heal = self.healed;
+        // One that joins a batch of before shares its time, as with Kafka's `delivery.timeout.ms`.
+        let after_heal = self.healed && self.open.values().all(|send| send.after_heal);
         self.open.insert(
             id,
             OpenSend {
