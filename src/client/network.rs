@@ -33,7 +33,7 @@ pub(super) enum Lane {
     General,
     /// Fetches, which wait for records; those of one number wait for each other.
     Fetch(u8),
-    /// The group's requests, which wait for other members.
+    /// The group's requests that wait for other members, and those about what these have brought.
     Group,
 }
 

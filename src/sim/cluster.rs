@@ -102,9 +102,8 @@ pub fn run(seed: u64, trace: bool) -> Report {
 }
 
 /// Plays a plan; the seed decides only how it goes.
-#[cfg(test)]
-pub fn run_plan(plan: Plan, seed: u64) -> Report {
-    play(plan, seed, Random::new(seed), false)
+pub fn run_plan(plan: Plan, seed: u64, trace: bool) -> Report {
+    play(plan, seed, Random::new(seed), trace)
 }
 
 fn play(plan: Plan, seed: u64, random: Random, trace: bool) -> Report {

@@ -72,7 +72,7 @@ fn only_the_last_chunk_of_a_log_grows_whatever_is_known_of_its_index() {
 /// Plays the plan with so many seeds.
 fn holds(seeds: u64, plan: impl Fn() -> Plan) {
     for seed in 0..seeds {
-        let report = run_plan(plan(), seed);
+        let report = run_plan(plan(), seed, false);
         assert_eq!(report.violation, None, "played with seed {seed}");
     }
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tablog::planted::PlantedBug;
-use tablog::sim::{self, Counts, Report};
+use tablog::sim::{self, Counts, Plan, Report};
 
 #[cfg(feature = "planted")]
 /// Seeds within which every planted bug must be found.
@@ -19,12 +19,14 @@ const PLANTED_SEEDS_MAX: u64 = 1_000;
 const USAGE: &str = "\
 usage: npm run sim -- [--seeds N] [--from S]     run N seeds (1000), beginning with S (0)
        npm run sim -- --seed S [--trace]         run one seed
+       npm run sim -- --plan P ...               the same, each playing the plan of seed P
        npm run sim:planted -- NAME|all           find planted bugs";
 
 struct Options {
     seeds: u64,
     from: u64,
     seed: Option<u64>,
+    plan: Option<u64>,
     trace: bool,
     planted: Option<String>,
 }
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
     };
     let ok = match (&options.planted, options.seed) {
         (Some(name), _) => run_planted(name, &options),
-        (None, Some(seed)) => run_one(seed, options.trace),
+        (None, Some(seed)) => run_one(seed, &options),
         (None, None) => run_many(&options),
     };
     match ok {
@@ -54,6 +56,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         seeds: 1_000,
         from: 0,
         seed: None,
+        plan: None,
         trace: false,
         planted: None,
     };
@@ -67,6 +70,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             "--seeds" => options.seeds = number(value()?)?,
             "--from" => options.from = number(value()?)?,
             "--seed" => options.seed = Some(number(value()?)?),
+            "--plan" => options.plan = Some(number(value()?)?),
             "--trace" => options.trace = true,
             "--planted" => {
                 let name = arguments.next_if(|next| !next.starts_with("--"));
@@ -78,23 +82,32 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     Ok(options)
 }
 
-fn run_one(seed: u64, trace: bool) -> bool {
-    let report = sim::run(seed, trace);
+fn run(seed: u64, options: &Options) -> Report {
+    match options.plan {
+        Some(plan) => sim::run_plan(Plan::of_seed(plan), seed, options.trace),
+        None => sim::run(seed, options.trace),
+    }
+}
+
+fn run_one(seed: u64, options: &Options) -> bool {
+    let report = run(seed, options);
     for line in &report.trace {
         println!("{line}");
     }
     print_counts(&report.counts);
     let (steps, elapsed_ms) = (report.steps, report.elapsed_ms);
     println!("seed {seed}: {steps} steps in {elapsed_ms} virtual ms");
-    print_violation(&report)
+    print_violation(&report, options)
 }
 
-fn print_violation(report: &Report) -> bool {
+fn print_violation(report: &Report, options: &Options) -> bool {
     match &report.violation {
         Some(violation) => {
             let seed = report.seed;
+            let plan = options.plan.map(|plan| format!("--plan {plan} "));
+            let plan = plan.unwrap_or_default();
             println!("seed {seed} FAILED: {violation}");
-            println!("  npm run sim -- --seed {seed} --trace");
+            println!("  npm run sim -- {plan}--seed {seed} --trace");
             false
         }
         None => true,
@@ -105,10 +118,10 @@ fn run_many(options: &Options) -> bool {
     let started = std::time::Instant::now();
     let total = Mutex::new((Counts::default(), Vec::new()));
     let done = for_each_seed(options.from, options.seeds, |seed| {
-        let report = sim::run(seed, false);
+        let report = run(seed, options);
         let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
         total.0.add(&report.counts);
-        if !print_violation(&report) {
+        if !print_violation(&report, options) {
             total.1.push(seed);
         }
         true
@@ -168,7 +181,7 @@ fn run_planted(name: &str, options: &Options) -> bool {
         let seeds = options.seeds.min(PLANTED_SEEDS_MAX);
         for_each_seed(options.from, seeds, |seed| {
             tablog::planted::plant(Some(bug));
-            let report = sim::run(seed, false);
+            let report = run(seed, options);
             let failed = report.violation.is_some();
             if failed {
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,5 +21,6 @@ mod scheduler;
 mod seeds;
 mod workload;
 
-pub use cluster::run;
+pub use cluster::{run, run_plan};
 pub use report::{Counts, Report};
+pub use workload::Plan;

@@ -196,6 +196,11 @@ impl Fault {
 
 impl Plan {
     /// The plan of a seed.
+    pub fn of_seed(seed: u64) -> Plan {
+        Plan::draw(&mut Random::new(seed))
+    }
+
+    /// A plan by these choices.
     pub fn draw(random: &mut Random) -> Plan {
         Plan {
             workload: Workload::draw(random),

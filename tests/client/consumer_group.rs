@@ -40,6 +40,22 @@ fn a_group_divides_the_partitions_and_each_record_is_read_once() {
 }
 
 #[test]
+fn a_member_asks_where_to_start_on_the_connection_on_which_it_has_joined() {
+    let mut world = world(1);
+    let only = member(&mut world, config());
+    joined(&mut world, &only);
+    world.run_for(1_000);
+    let socket = |key: ApiKey| {
+        let requests = world.cluster.requests.iter().zip(&world.cluster.sockets);
+        let asked = requests.filter(|((_, request), _)| request.api_key() == key);
+        let sockets: Vec<_> = asked.map(|(_, socket)| *socket).collect();
+        assert!(!sockets.is_empty(), "no {key:?}");
+        sockets
+    };
+    assert_eq!(socket(ApiKey::OffsetFetch), socket(ApiKey::SyncGroup));
+}
+
+#[test]
 fn a_second_member_takes_half_after_the_first_has_finished_its_batch() {
     let mut world = world(2);
     world.cluster.append("t", 0, &["a"]);

@@ -141,6 +141,8 @@ pub struct FakeCluster {
     pub heard: VecDeque<Heard>,
     /// Every request that was read: node, header version, body.
     pub requests: Vec<(i32, Request)>,
+    /// The connection of each of them.
+    pub sockets: Vec<Socket>,
     pub controller: i32,
     parked: Vec<Parked>,
     group_requests: BTreeMap<u64, (Socket, ApiKey, i16, i32)>,
@@ -165,6 +167,7 @@ impl FakeCluster {
             shard,
             heard: VecDeque::new(),
             requests: Vec::new(),
+            sockets: Vec::new(),
             controller: 0,
             parked: Vec::new(),
             group_requests: BTreeMap::new(),
@@ -283,6 +286,7 @@ impl FakeCluster {
         let api_key = request.api_key();
         let (version, correlation_id) = (header.request_api_version, header.correlation_id);
         self.requests.push((node, request.clone()));
+        self.sockets.push(socket);
         let fault = self.faults.front().copied().filter(|fault| match fault {
             Fault::BreakAfter(key) | Fault::BreakBefore(key) | Fault::Silence(key) => {
                 *key == api_key

@@ -155,6 +155,11 @@ impl Membership {
         in_group && self.generation_id >= 0
     }
 
+    /// Whether the coordinator is asked something that waits for other members.
+    pub fn waits_for_members(&self) -> bool {
+        matches!(self.state, State::Joining { .. } | State::Syncing { .. })
+    }
+
     fn is_leader(&self) -> bool {
         self.generation_id >= 0 && self.leader_id == self.member_id
     }
@@ -762,11 +767,11 @@ impl Consumer {
         lane: Lane,
         request: Request,
     ) {
-        let patience_ms = match lane {
-            Lane::Group => {
+        let patience_ms = match request {
+            Request::JoinGroup(_) | Request::SyncGroup(_) => {
                 u64::try_from(self.config.rebalance_timeout_ms).unwrap_or(0) + JOIN_SLACK_MS
             }
-            Lane::General | Lane::Fetch(_) => 0,
+            _ => 0,
         };
         let timeout_ms = self.config.client.request_timeout_ms.max(patience_ms);
         let target = Target::Coordinator(self.config.group_id.clone());

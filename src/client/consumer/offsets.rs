@@ -86,7 +86,11 @@ impl Consumer {
                 continue;
             }
             match &mut state.position {
-                Position::Committed { asked } if !*asked && !self.config.group_id.is_empty() => {
+                Position::Committed { asked }
+                    if !*asked
+                        && !self.config.group_id.is_empty()
+                        && !self.membership.waits_for_members() =>
+                {
                     *asked = true;
                     committed.push(name.clone());
                 }
@@ -130,7 +134,9 @@ impl Consumer {
         let token = Token::OffsetFetch {
             partitions: self.with_fences(names),
         };
-        self.call_coordinator(now, token, Lane::General, request);
+        // Where the group was joined: on another connection might be a former coordinator, which
+        // does not know that it is one and what was committed since. Commits are fenced, reads not.
+        self.call_coordinator(now, token, Lane::Group, request);
     }
 
     pub(super) fn committed_fetched(
