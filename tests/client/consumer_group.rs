@@ -2,7 +2,7 @@ use tablog::client::consumer::{
     Assignor, AssignorQuestion, ConsumerCommand, ConsumerConfig, ConsumerEvent, ConsumerOutput,
     FetchedBatch, OfferedAssignor,
 };
-use tablog::client::{CommandId, Consumer, ErrorKind};
+use tablog::client::{CommandId, Consumer, ErrorKind, TopicPartition};
 use tablog::protocol::{ApiKey, ErrorCode};
 
 use super::consumer::{
@@ -385,4 +385,66 @@ fn a_group_does_not_wait_for_ever_for_an_assignor_of_the_application() {
     assert_eq!(error.kind, ErrorKind::InvalidArgument);
     assert_eq!(world.now.monotonic.ms_since(began), 60_000);
     assert_eq!(joined(&mut world, &other)["t"], [0, 1]);
+}
+
+#[test]
+fn leaving_does_not_wait_for_the_offsets_of_a_topic_that_is_gone() {
+    let mut world = world(1);
+    world.cluster.create("kept", 1);
+    world.cluster.append("t", 0, &["a"]);
+    world.cluster.append("kept", 0, &["a"]);
+    let consumer = world.add(Consumer::new(config(), 1));
+    world.command(&consumer, subscribe(&["t", "kept"]));
+    let read = [batch(&mut world, &consumer), batch(&mut world, &consumer)];
+    world.cluster.topics.remove("t");
+    events(&consumer);
+    for batch in &read {
+        processed(&mut world, &consumer, batch);
+    }
+    let commit = ConsumerCommand::Commit {
+        id: CommandId(7),
+        offsets: None,
+    };
+    world.command(&consumer, commit);
+    world.command(&consumer, ConsumerCommand::Close { id: CommandId(8) });
+    let began = world.now.monotonic;
+    let error = done(&mut world, &consumer, 7).unwrap_err();
+    assert_eq!(
+        (error.code, error.kind, error.topic.as_deref()),
+        (
+            ErrorCode::UnknownTopicOrPartition,
+            ErrorKind::Protocol,
+            Some("t")
+        ),
+        "who asked is told"
+    );
+    done(&mut world, &consumer, 8).unwrap();
+    assert_eq!(world.now.monotonic, began);
+    let kept = TopicPartition::new("kept", 0);
+    assert_eq!(world.cluster.committed("g", &kept), 1);
+}
+
+#[test]
+fn a_commit_that_nobody_asked_for_tells_what_it_has_committed() {
+    let mut world = world(1);
+    world.cluster.create("kept", 1);
+    world.cluster.append("t", 0, &["a"]);
+    world.cluster.append("kept", 0, &["a"]);
+    let consumer = world.add(Consumer::new(config(), 1));
+    world.command(&consumer, subscribe(&["t", "kept"]));
+    let read = [batch(&mut world, &consumer), batch(&mut world, &consumer)];
+    world.cluster.topics.remove("t");
+    events(&consumer);
+    for batch in &read {
+        processed(&mut world, &consumer, batch);
+    }
+    world.settle();
+    let committed = events(&consumer)
+        .into_iter()
+        .filter_map(|event| match event {
+            ConsumerEvent::CommitOffsets { offsets, .. } => Some(offsets),
+            _ => None,
+        });
+    let topics = committed.flatten().map(|offset| offset.topic);
+    assert_eq!(topics.collect::<Vec<_>>(), ["kept"]);
 }

@@ -387,7 +387,15 @@ impl FakeCluster {
     }
 
     fn group_replies(&mut self, outcome: Outcome) {
-        for (id, response) in outcome.replies {
+        for (id, mut response) in outcome.replies {
+            // The broker's part of a commit: which topics there are.
+            if let Response::OffsetCommit(response) = &mut response {
+                let unknown = response.topics.iter_mut();
+                let unknown = unknown.filter(|topic| !self.topics.contains_key(&topic.name));
+                for partition in unknown.flat_map(|topic| &mut topic.partitions) {
+                    partition.error_code = ErrorCode::UnknownTopicOrPartition.code();
+                }
+            }
             if let Some((socket, api_key, version, correlation)) = self.group_requests.remove(&id.0)
             {
                 self.respond(socket, api_key, version, correlation, &response);

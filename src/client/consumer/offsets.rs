@@ -13,15 +13,14 @@ use crate::protocol::messages::list_offsets_request::{
 use crate::protocol::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
+use crate::protocol::messages::offset_commit_response::OffsetCommitResponse;
 use crate::protocol::messages::offset_fetch_request::{
     OffsetFetchRequest, OffsetFetchRequestTopic,
 };
 use crate::protocol::{ErrorCode, Request, Response};
 
 use super::assignor::by_topic;
-use super::config::{
-    AutoCommit, ConsumerEvent, ConsumerOutput, IsolationLevel, OffsetReset, OffsetToCommit,
-};
+use super::config::{AutoCommit, ConsumerEvent, IsolationLevel, OffsetReset, OffsetToCommit};
 use super::fetcher::{listed, no_offset};
 use super::subscription::Position;
 use super::{Consumer, Token};
@@ -474,66 +473,69 @@ impl Consumer {
     ) {
         self.commits.in_flight = false;
         let group = self.config.group_id.clone();
-        let result = match result {
-            Ok(Response::OffsetCommit(response)) => {
-                let partitions = response.topics.iter().flat_map(|topic| {
-                    topic
-                        .partitions
-                        .iter()
-                        .map(move |answer| (&topic.name, answer))
-                });
-                let failed = partitions.filter(|(_, answer)| answer.error_code != 0).map(
-                    |(topic, answer)| {
-                        let name = TopicPartition::new(topic, answer.partition_index);
-                        let code = ErrorCode::from_code(answer.error_code);
-                        KafkaError::protocol(code)
-                            .of_partition(&name)
-                            .of_group(&group)
-                    },
-                );
-                failed
-                    .min_by_key(|error| error.retriable)
-                    .map_or(Ok(()), Err)
-            }
-            Ok(_) => Err(mismatched()),
-            Err(error) => Err(error),
+        let mut failed = match result {
+            Ok(Response::OffsetCommit(response)) => failures(&response),
+            Ok(_) => vec![mismatched()],
+            Err(error) => vec![error],
         };
         let Some(mut commit) = self.commits.queue.pop_front() else {
             return;
         };
-        let Err(error) = result else {
-            for offset in &commit.offsets {
-                let name = TopicPartition::new(&offset.topic, offset.partition);
-                if let Some(state) = self.partitions.get_mut(&name) {
-                    state.committed = Some(offset.offset);
-                }
+        if commit.id.is_none() {
+            // Nobody goes on where nothing is, so the rest of the commit is all that counts.
+            for gone in failed.extract_if(.., |error| is_of_unknown_partition(error)) {
+                self.cluster.note_error(gone.code, None);
+                commit.offsets.retain(|offset| {
+                    gone.topic.as_ref() != Some(&offset.topic)
+                        || gone.partition != Some(offset.partition)
+                });
             }
-            self.emit(ConsumerEvent::CommitOffsets {
-                group_id: group,
-                member_id: self.membership.member_id.clone(),
-                generation_id,
-                offsets: commit.offsets,
-            });
-            self.outputs.extend(
-                commit
-                    .id
-                    .map(|id| ConsumerOutput::Done { id, result: Ok(()) }),
-            );
-            return;
+        }
+        let may_pass = |error: &KafkaError| error.retriable && !is_of_unknown_partition(error);
+        let Some(error) = failed.into_iter().min_by_key(may_pass) else {
+            return self.commit_stored(generation_id, commit);
         };
+        let error = error.of_group(&group);
         self.cluster.note_error(error.code, Some(&group));
         // Between joining and the new assignment the coordinator takes no commits (KAFKA-8104).
         let rebalancing = error.code == ErrorCode::RebalanceInProgress;
-        let again = error.retriable || (rebalancing && self.is_cooperative());
+        let again = may_pass(&error) || (rebalancing && self.is_cooperative());
         if again && now.monotonic < commit.give_up_at {
             commit.failures = commit.failures.saturating_add(1);
             let delay_ms = BACKOFF.delay_ms(commit.failures, &mut self.random);
             commit.not_before = now.monotonic + delay_ms;
             self.commits.queue.push_front(commit);
         } else if let Some(id) = commit.id {
-            self.done(id, Err(error.clone().after_retries(commit.failures)));
+            let error = error.clone();
+            self.done(
+                id,
+                Err(match again {
+                    true => error.after_retries(commit.failures),
+                    false => error,
+                }),
+            );
         }
         self.group_error(now, generation_id, error.code);
+    }
+
+    fn commit_stored(&mut self, generation_id: i32, commit: Commit) {
+        for offset in &commit.offsets {
+            let name = TopicPartition::new(&offset.topic, offset.partition);
+            if let Some(state) = self.partitions.get_mut(&name) {
+                state.committed = Some(offset.offset);
+            }
+        }
+        if !commit.offsets.is_empty() {
+            self.emit(ConsumerEvent::CommitOffsets {
+                group_id: self.config.group_id.clone(),
+                member_id: self.membership.member_id.clone(),
+                generation_id,
+                offsets: commit.offsets,
+            });
+        }
+        if let Some(id) = commit.id {
+            self.done(id, Ok(()));
+        }
     }
 
     /// Whoever waits for a commit is told that it will not come.
@@ -568,4 +570,27 @@ impl Consumer {
         });
         fences.collect()
     }
+}
+
+/// What a coordinator has not committed, and why.
+fn failures(response: &OffsetCommitResponse) -> Vec<KafkaError> {
+    let mut failed = Vec::new();
+    for topic in &response.topics {
+        for answer in topic
+            .partitions
+            .iter()
+            .filter(|answer| answer.error_code != 0)
+        {
+            let name = TopicPartition::new(&topic.name, answer.partition_index);
+            let code = ErrorCode::from_code(answer.error_code);
+            failed.push(KafkaError::protocol(code).of_partition(&name));
+        }
+    }
+    failed
+}
+
+/// The coordinator knows which partitions there are, so a commit for another one is not repeated:
+/// leaving would wait for it in vain. Java does not either, where nobody asked for the commit.
+fn is_of_unknown_partition(error: &KafkaError) -> bool {
+    error.code == ErrorCode::UnknownTopicOrPartition
 }
