@@ -1,5 +1,6 @@
 // Errors as they cross from the workers, made into the classes that an application sees.
 import {
+  KafkaJSBrokerNotFound,
   KafkaJSConnectionError,
   KafkaJSError,
   type ErrorDetails,
@@ -16,6 +17,7 @@ import type { ErrorObject } from "./host/messages.js";
 import { invalid } from "./refusals.js";
 
 const OFFSET_OUT_OF_RANGE = 1;
+const BROKER_NOT_AVAILABLE = 8;
 const MEMBER_ID_REQUIRED = 79;
 
 /** The error of what was thrown, here or in a worker. */
@@ -79,8 +81,10 @@ function ofKind(object: ErrorObject): KafkaJSError {
   }
 }
 
-function protocolError(message: string, details: ErrorDetails): KafkaJSProtocolError {
+function protocolError(message: string, details: ErrorDetails): KafkaJSError {
   switch (details.code) {
+    case BROKER_NOT_AVAILABLE:
+      return new KafkaJSBrokerNotFound(message, details);
     case OFFSET_OUT_OF_RANGE:
       return new KafkaJSOffsetOutOfRange(message, details);
     case MEMBER_ID_REQUIRED:

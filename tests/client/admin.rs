@@ -461,3 +461,79 @@ fn closing_answers_what_runs() {
     let closed = Some(ErrorKind::Closed);
     assert_eq!(answers, [(1, closed), (2, closed), (3, None), (4, closed)]);
 }
+
+#[test]
+fn what_does_not_exist_is_told_at_once() {
+    let (mut world, admin) = world();
+    let group_id = || "g".to_string();
+    let topic = || "missing".to_string();
+    let unknown = [
+        Operation::SetOffsets {
+            group_id: group_id(),
+            topic: topic(),
+            partitions: vec![(0, 1)],
+        },
+        Operation::ResetOffsets {
+            group_id: group_id(),
+            topic: topic(),
+            earliest: true,
+        },
+        Operation::FetchOffsets {
+            group_id: group_id(),
+            topics: vec!["t".into(), topic()],
+            resolve_offsets: false,
+        },
+        Operation::DeleteTopicRecords {
+            topic: topic(),
+            partitions: vec![(0, 1)],
+        },
+    ];
+    let began = world.now.monotonic;
+    for operation in unknown {
+        let error = run(&mut world, &admin, operation).unwrap_err();
+        assert_eq!(
+            (error.code, error.retriable, error.topic.as_deref()),
+            (ErrorCode::UnknownTopicOrPartition, false, Some("missing"))
+        );
+    }
+    let broker = ConfigResource {
+        resource_type: 4,
+        resource_name: "99".into(),
+        config_names: None,
+    };
+    let describe = Operation::DescribeConfigs {
+        resources: vec![broker],
+        include_synonyms: false,
+    };
+    let alter = Operation::AlterConfigs {
+        resources: vec![ConfigAlteration {
+            resource_type: 4,
+            resource_name: "99".into(),
+            config_entries: vec![],
+        }],
+        validate_only: false,
+    };
+    for operation in [describe, alter] {
+        let error = run(&mut world, &admin, operation).unwrap_err();
+        assert_eq!(
+            (error.code, error.retriable),
+            (ErrorCode::BrokerNotAvailable, false)
+        );
+        assert!(error.message.contains("99"), "{error}");
+    }
+    assert_eq!(world.now.monotonic, began);
+}
+
+#[test]
+fn the_offsets_of_a_topic_that_comes_a_little_later_are_waited_for() {
+    let (mut world, admin) = world();
+    let operation = Operation::FetchTopicOffsets {
+        topic: "late".into(),
+    };
+    let id = CommandId(1);
+    world.command(&admin, AdminCommand::Run { id, operation });
+    world.run_for(500);
+    world.cluster.create("late", 1);
+    let result = world.wait(&admin, |output| Some(output.result.clone()));
+    assert!(result.is_ok(), "{result:?}");
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::client::KafkaError;
 use crate::client::cluster::{Target, mismatched};
+use crate::client::metadata_cache::brokers;
 use crate::protocol::messages::alter_configs_request::{
     AlterConfigsRequest, AlterConfigsResource, AlterableConfig,
 };
@@ -11,8 +12,9 @@ use crate::protocol::messages::describe_configs_request::{
     DescribeConfigsRequest, DescribeConfigsResource,
 };
 use crate::protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
-use crate::protocol::{Request, Response};
+use crate::protocol::{ErrorCode, Request, Response};
 
+use super::topics::metadata;
 use super::{
     AdminResult, ConfigAlteration, ConfigEntry, ConfigResource, DescribedConfigs, Step, check,
     final_if_unknown,
@@ -47,7 +49,7 @@ pub(super) fn describe(
         };
         (target, Request::DescribeConfigs(request))
     });
-    Ok(Step::all(calls.collect(), |answers| {
+    ask(calls.collect(), |answers| {
         let mut described = Vec::new();
         for answer in answers {
             let Response::DescribeConfigs(response) = answer else {
@@ -65,7 +67,7 @@ pub(super) fn describe(
             }
         }
         Ok(Step::Done(AdminResult::Configs(described)))
-    }))
+    })
 }
 
 pub(super) fn alter(
@@ -100,7 +102,7 @@ pub(super) fn alter(
         };
         (target, Request::AlterConfigs(request))
     });
-    Ok(Step::all(calls.collect(), |answers| {
+    ask(calls.collect(), |answers| {
         for answer in answers {
             let Response::AlterConfigs(response) = answer else {
                 return Err(mismatched());
@@ -112,7 +114,36 @@ pub(super) fn alter(
             }
         }
         Ok(Step::Done(AdminResult::None))
-    }))
+    })
+}
+
+/// Makes the calls if the cluster has all the brokers that they ask: one that nobody knows is not
+/// waited for.
+fn ask(
+    calls: Vec<(Target, Request)>,
+    next: impl FnOnce(Vec<Response>) -> Result<Step, KafkaError> + 'static,
+) -> Result<Step, KafkaError> {
+    if calls
+        .iter()
+        .all(|(target, _)| !matches!(target, Target::Node(_)))
+    {
+        return Ok(Step::all(calls, next));
+    }
+    metadata(Some(Vec::new()), move |response| {
+        let known = brokers(&response);
+        let unknown = calls.iter().find_map(|(target, _)| match target {
+            Target::Node(node) if !known.contains_key(node) => Some(*node),
+            _ => None,
+        });
+        let Some(node) = unknown else {
+            return Ok(Step::all(calls, next));
+        };
+        let text = format!("the cluster has no broker {node}");
+        Err(KafkaError {
+            retriable: false,
+            ..KafkaError::answered(ErrorCode::BrokerNotAvailable, Some(&text))
+        })
+    })
 }
 
 fn target(resource_type: i8, resource_name: &str, otherwise: Target) -> Target {

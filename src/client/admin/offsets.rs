@@ -15,7 +15,7 @@ use crate::protocol::messages::offset_fetch_request::{
 };
 use crate::protocol::{ErrorCode, Request, Response};
 
-use super::topics::{by_leader, leader_of};
+use super::topics::{by_leader, by_leader_when_there, leader_of};
 use super::{AdminResult, GroupOffset, Step, TopicOffsets, check};
 
 /// ListOffsets' timestamp for the high watermark.
@@ -24,7 +24,7 @@ const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 
 pub(super) fn of_topic(topic: String) -> Result<Step, KafkaError> {
-    by_leader(topic, |known| {
+    by_leader_when_there(topic, |known| {
         let partitions = all(&known, LATEST);
         let again = known.clone();
         list(&known, partitions, move |high| {
@@ -45,7 +45,7 @@ pub(super) fn of_topic(topic: String) -> Result<Step, KafkaError> {
 }
 
 pub(super) fn by_timestamp(topic: String, timestamp: Option<i64>) -> Result<Step, KafkaError> {
-    by_leader(topic, move |known| {
+    by_leader_when_there(topic, move |known| {
         let partitions = all(&known, timestamp.unwrap_or(LATEST));
         let again = known.clone();
         list(&known, partitions, move |found| {

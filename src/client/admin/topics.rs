@@ -268,18 +268,34 @@ pub(super) fn metadata(
     }))
 }
 
-/// Goes on with a topic's partitions and their leaders.
+/// Goes on with the partitions, and their leaders, of a topic, which must exist.
 pub(super) fn by_leader(
     topic: String,
     next: impl FnOnce(TopicMetadata) -> Result<Step, KafkaError> + 'static,
 ) -> Result<Step, KafkaError> {
+    leaders(topic, |known| next(known.map_err(final_if_unknown)?))
+}
+
+/// The same of a topic that may be about to be created.
+pub(super) fn by_leader_when_there(
+    topic: String,
+    next: impl FnOnce(TopicMetadata) -> Result<Step, KafkaError> + 'static,
+) -> Result<Step, KafkaError> {
+    leaders(topic, |known| next(known?))
+}
+
+fn leaders(
+    topic: String,
+    next: impl FnOnce(Result<TopicMetadata, KafkaError>) -> Result<Step, KafkaError> + 'static,
+) -> Result<Step, KafkaError> {
     metadata(Some(vec![topic.clone()]), move |response| {
         let known = response.topics.iter().filter_map(topic_metadata);
-        let Some(known) = known.into_iter().find(|known| known.name == topic) else {
-            return Err(KafkaError::protocol(ErrorCode::UnknownTopicOrPartition).of_topic(&topic));
-        };
-        check(known.error.code(), None).map_err(|error| error.of_topic(&topic))?;
-        next(known)
+        next(match known.into_iter().find(|known| known.name == topic) {
+            Some(known) => check(known.error.code(), None)
+                .map(|()| known)
+                .map_err(|error| error.of_topic(&topic)),
+            None => Err(KafkaError::protocol(ErrorCode::UnknownTopicOrPartition).of_topic(&topic)),
+        })
     })
 }
 
