@@ -7,27 +7,28 @@ use super::load::INDEX_LOAD_BYTES;
 use super::opening::OPENING_LOAD_BYTES;
 use super::segment::{CHUNK_BYTES_MAX, CHUNK_MERGE_BYTES_MAX};
 
-/// The product has the constants, which are the default. The simulator makes them small, so that a
-/// short run meets what otherwise takes a large log.
+/// The defaults are the constants of the product. The simulator makes them small, so that a short
+/// run meets what otherwise takes a large log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogLimits {
-    /// See [`DIRECT_BYTES_MIN`].
+    /// Bytes of a partition in one commit from which they go straight to its segment.
     pub direct_bytes_min: usize,
-    /// See [`JOURNAL_MOVE_ROWS`].
+    /// Rows of the journal from which every commit also moves old ones into segments.
     pub journal_move_rows: usize,
-    /// See [`JOURNAL_IDLE_MOVE_ROWS`].
+    /// Rows of the journal from which they are moved when nothing else waits.
     pub journal_idle_move_rows: usize,
-    /// See [`CHUNK_BYTES_MAX`], which is the most.
+    /// Bytes of a chunk, unless one batch is larger; not more than
+    /// [`CHUNK_BYTES_MAX`](super::CHUNK_BYTES_MAX).
     pub chunk_bytes_max: usize,
-    /// See [`CHUNK_MERGE_BYTES_MAX`].
+    /// Bytes of the last chunk below which more batches join it.
     pub chunk_merge_bytes_max: usize,
-    /// See [`INDEX_LOAD_BYTES`].
+    /// Bytes of index rows that one load brings, but at least one row.
     pub index_load_bytes: usize,
-    /// See [`OPENING_LOAD_BYTES`].
+    /// Bytes that one load of an opening brings, but at least one row.
     pub opening_load_bytes: usize,
-    /// See [`CLEANER_KEYS_BYTES_MAX`].
+    /// Bytes of keys that one cleaning notes.
     pub cleaner_keys_bytes_max: usize,
-    /// See [`CLEANER_RUN_BYTES_MAX`].
+    /// Bytes of chunks that one commit of a cleaning replaces, unless one alone is larger.
     pub cleaner_run_bytes_max: usize,
 }
 
