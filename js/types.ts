@@ -85,7 +85,7 @@ export interface ProducerConfig {
   batchSize?: number;
   /** Bytes of a request, and of a record. Default 1 MiB, and what the topic takes. */
   maxRequestSize?: number;
-  /** Bytes of records that wait. Default 32 MiB. */
+  /** Bytes of records that wait for their answers; further sends wait for room. Default 32 MiB. */
   bufferMemory?: number;
   /** Milliseconds after which a record that was not acknowledged fails. Default 120,000. */
   deliveryTimeout?: number;

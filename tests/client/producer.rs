@@ -544,17 +544,82 @@ fn records_and_buffers_have_limits() {
         (error.code, error.kind),
         (ErrorCode::MessageTooLarge, ErrorKind::TooLarge)
     );
-    let half = "x".repeat(900_000);
-    for id in 2..5 {
-        world.command(&producer, send(id, vec![record(0, &half)]));
-    }
-    let error = sent(&mut world, &producer, 4).unwrap_err();
+    let part = "x".repeat(1 << 20);
+    let parts = vec![record(0, &part); 257];
+    world.command(&producer, send(2, parts));
+    let error = sent(&mut world, &producer, 2).unwrap_err();
     assert_eq!(error.kind, ErrorKind::BufferFull);
     assert!(error.retriable);
-    world.run_for(1_000);
-    world.command(&producer, send(5, vec![record(0, &half)]));
-    sent(&mut world, &producer, 5).unwrap();
-    assert_eq!(world.cluster.partition("t", 0).end(), 3);
+    assert_eq!(world.cluster.partition("t", 0).end(), 0);
+}
+
+fn little_room() -> (World, Handle<Producer>) {
+    let mut world = World::new(1);
+    world.cluster.create("t", 2);
+    let config = ProducerConfig {
+        buffer_memory_bytes: 2_000,
+        delivery_timeout_ms: 30_000,
+        ..config()
+    };
+    let producer = world.add(Producer::new(config, 1));
+    (world, producer)
+}
+
+#[test]
+fn sends_wait_for_room_in_their_order() {
+    let (mut world, producer) = little_room();
+    let mut expected = Vec::new();
+    for id in 0..20 {
+        // Small ones must not overtake large ones.
+        let size = if id % 3 == 0 { 1_500 } else { 10 };
+        let value = format!("{id:-<size$}");
+        world.command(&producer, send(id, vec![record(0, &value)]));
+        expected.push(value);
+    }
+    for id in 0..20 {
+        sent(&mut world, &producer, id).unwrap();
+    }
+    assert_eq!(world.cluster.values("t", 0), expected);
+}
+
+#[test]
+fn a_send_that_is_larger_than_the_buffer_has_it_alone() {
+    let (mut world, producer) = little_room();
+    let large = "x".repeat(1_500);
+    world.command(&producer, send(1, vec![record(1, "before")]));
+    world.command(
+        &producer,
+        send(2, vec![record(0, &large), record(0, &large)]),
+    );
+    world.command(&producer, send(3, vec![record(1, "after")]));
+    for id in 1..4 {
+        sent(&mut world, &producer, id).unwrap();
+    }
+    assert_eq!(world.cluster.partition("t", 0).end(), 2);
+    assert_eq!(world.cluster.values("t", 1), ["before", "after"]);
+}
+
+#[test]
+fn room_is_waited_for_as_long_as_a_send_may_take() {
+    let (mut world, producer) = little_room();
+    let large = "x".repeat(1_500);
+    world.command(&producer, send(1, vec![record(0, &large)]));
+    sent(&mut world, &producer, 1).unwrap();
+    world.stop_node(0);
+    world.settle();
+    let began = world.now.monotonic;
+    for id in [2, 3] {
+        world.command(&producer, send(id, vec![record(0, &large)]));
+    }
+    world.run_for(10_000);
+    world.command(&producer, send(4, vec![record(0, &large)]));
+    let errors = [3, 2].map(|id| sent(&mut world, &producer, id).unwrap_err().kind);
+    assert_eq!(errors, [ErrorKind::BufferFull, ErrorKind::RetriesExceeded]);
+    assert_eq!(world.now.monotonic.ms_since(began), 30_000);
+    // What took up the room has made room for what came later.
+    world.cluster.down.clear();
+    sent(&mut world, &producer, 4).unwrap();
+    assert_eq!(world.cluster.partition("t", 0).end(), 2);
 }
 
 #[test]

@@ -22,7 +22,8 @@ pub struct ProducerConfig {
     /// No record may be larger, uncompressed. Whether one is too large for its topic is for the
     /// broker to say, as in KafkaJS.
     pub max_record_size_bytes: usize,
-    /// All records that wait for their answer together; a send beyond it fails with `BufferFull`.
+    /// All records that wait for their answer together. A send beyond it waits for room, in its
+    /// order and for `delivery_timeout_ms`; one that is larger by itself has all of it.
     pub buffer_memory_bytes: usize,
     /// How long a send may take in all, with the time in which its records are under way.
     pub delivery_timeout_ms: u64,

@@ -1,12 +1,13 @@
 //! Sends records to partitions.
 //!
-//! A send's records are divided among partitions when the topic's metadata are known. Then they
-//! wait in the accumulator; the sender takes one batch of a partition at a time to its leader, so
+//! A send first waits for room. Its records are divided among partitions when the topic's metadata
+//! are known. Then they wait in the accumulator; the sender takes one batch of a partition at a time to its leader, so
 //! that what happens to a batch never changes the order.
 
 mod accumulator;
 mod config;
 mod partitioner;
+mod room;
 mod sender;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use crate::protocol::ErrorCode;
 use crate::record::Compression;
 use accumulator::{Accumulator, BatchSettings, record_size_bytes};
 use partitioner::Partitioner;
+use room::Room;
 use sender::{Outcome, Progress, Sender, Token};
 
 /// Sends that may be unanswered; one more fails with `BufferFull`.
@@ -43,21 +45,27 @@ pub struct Producer {
     waiting: VecDeque<WaitingSend>,
     partitions_for: Vec<PartitionsFor>,
     sends: BTreeMap<CommandId, Send>,
-    buffered_bytes: usize,
+    room: Room<NewSend>,
     flushes: Vec<Flush>,
     closing: Vec<CommandId>,
     closed: bool,
     outputs: Vec<ProducerOutput>,
 }
 
-/// A send whose topics are not known yet.
+/// A send that there may be no room for yet.
 #[derive(Debug)]
-struct WaitingSend {
+struct NewSend {
     id: CommandId,
     topic_messages: Vec<(String, Vec<ProducerRecord>)>,
     settings: BatchSettings,
-    wait: TopicWait,
     deadline: Instant,
+}
+
+/// A send whose topics are not known yet.
+#[derive(Debug)]
+struct WaitingSend {
+    send: NewSend,
+    wait: TopicWait,
 }
 
 #[derive(Debug)]
@@ -77,6 +85,7 @@ struct TopicWait {
 
 #[derive(Debug)]
 struct Send {
+    /// The room that it has, once it has any.
     size_bytes: usize,
     /// Parts in batches that are not answered.
     open_parts: usize,
@@ -104,11 +113,11 @@ impl Producer {
             ),
             partitioner: Partitioner::new(Random::new(random.next_u64())),
             sender: Sender::new(random),
+            room: Room::new(config.buffer_memory_bytes),
             config,
             waiting: VecDeque::new(),
             partitions_for: Vec::new(),
             sends: BTreeMap::new(),
-            buffered_bytes: 0,
             flushes: Vec::new(),
             closing: Vec::new(),
             closed: false,
@@ -179,10 +188,7 @@ impl Producer {
                 });
             }
             ProducerCommand::Flush { id } => {
-                let sends = self.sends.keys().copied();
-                let sends = sends
-                    .chain(self.waiting.iter().map(|send| send.id))
-                    .collect();
+                let sends = self.sends.keys().copied().collect();
                 self.flushes.push(Flush { id, sends });
             }
             ProducerCommand::Close { id } if self.closed => {
@@ -240,40 +246,48 @@ impl Producer {
                 size_bytes += size;
             }
         }
-        let unanswered = self.sends.len() + self.waiting.len();
-        if size_bytes
-            > self
-                .config
-                .buffer_memory_bytes
-                .saturating_sub(self.buffered_bytes)
-            || unanswered >= SENDS_MAX
-        {
-            let most = self.config.buffer_memory_bytes;
-            let text = format!(
-                "{unanswered} sends with {} bytes wait for their answers; the buffer holds \
-                 {SENDS_MAX} sends or {most} bytes",
-                self.buffered_bytes
-            );
+        if self.sends.len() >= SENDS_MAX {
+            let text = format!("{SENDS_MAX} sends wait for their answers already");
             return self.refuse(id, KafkaError::raised(ErrorKind::BufferFull, text));
         }
-        self.buffered_bytes += size_bytes;
-        for (topic, _) in &topic_messages {
-            self.cluster.add_topic(now, topic);
+        let deadline = now.monotonic + self.config.delivery_timeout_ms;
+        let send = NewSend {
+            id,
+            topic_messages,
+            settings,
+            deadline,
+        };
+        if let Err(error) = self.room.ask(send, size_bytes, deadline) {
+            return self.refuse(id, error);
         }
         let send = Send {
-            size_bytes,
+            size_bytes: 0,
             open_parts: 0,
             partitions: BTreeMap::new(),
             error: None,
         };
         self.sends.insert(id, send);
-        self.waiting.push_back(WaitingSend {
-            id,
-            topic_messages,
-            settings,
-            wait: self.topic_wait(now),
-            deadline: now.monotonic + self.config.delivery_timeout_ms,
-        });
+    }
+
+    /// Lets sends in for which there is room, in their order.
+    fn let_in(&mut self, now: Now) {
+        while let Some(NewSend { id, .. }) = self.room.expire(now) {
+            let text = format!(
+                "there was no room for the send: earlier ones take up the {} bytes of the buffer",
+                self.config.buffer_memory_bytes
+            );
+            self.fail_send(id, KafkaError::raised(ErrorKind::BufferFull, text));
+        }
+        while let Some((send, size_bytes)) = self.room.enter() {
+            if let Some(state) = self.sends.get_mut(&send.id) {
+                state.size_bytes = size_bytes;
+            }
+            for (topic, _) in &send.topic_messages {
+                self.cluster.add_topic(now, topic);
+            }
+            let wait = self.topic_wait(now);
+            self.waiting.push_back(WaitingSend { send, wait });
+        }
     }
 
     fn topic_wait(&self, now: Now) -> TopicWait {
@@ -298,6 +312,7 @@ impl Producer {
             while let Some(answer) = self.cluster.next_answer(now) {
                 self.answered(now, answer);
             }
+            self.let_in(now);
             self.admit(now);
             self.answer_partitions_for(now);
             self.forget_missing_topics();
@@ -309,6 +324,7 @@ impl Producer {
             // Sending may have answered something at once: acks=0, or a broker that is unknown.
             match self.cluster.next_answer(now) {
                 Some(answer) => self.answered(now, answer),
+                None if self.room.is_free() => {}
                 None => break,
             }
         }
@@ -344,26 +360,21 @@ impl Producer {
     /// Divides waiting sends among the partitions of their topics, as far as these are known.
     fn admit(&mut self, now: Now) {
         let mut blocked: BTreeSet<String> = BTreeSet::new();
-        for mut send in std::mem::take(&mut self.waiting) {
+        for WaitingSend { send, wait } in std::mem::take(&mut self.waiting) {
             let overtakes = send
                 .topic_messages
                 .iter()
                 .any(|(topic, _)| blocked.contains(topic));
             let partitions = match overtakes {
                 true => Ok(None),
-                false => self.partitions_of(now, &mut send),
+                false => self.partitions_of(now, &send, &wait),
             };
             match partitions {
                 Ok(Some(partitions)) => self.enqueue(now, send, &partitions),
-                Err(error) => {
-                    if let Some(state) = self.sends.get_mut(&send.id) {
-                        state.error = Some(error);
-                    }
-                    self.answer_send(send.id);
-                }
+                Err(error) => self.fail_send(send.id, error),
                 Ok(None) => {
                     blocked.extend(send.topic_messages.iter().map(|(topic, _)| topic.clone()));
-                    self.waiting.push_back(send);
+                    self.waiting.push_back(WaitingSend { send, wait });
                 }
             }
         }
@@ -373,10 +384,11 @@ impl Producer {
     fn partitions_of(
         &mut self,
         now: Now,
-        send: &mut WaitingSend,
+        send: &NewSend,
+        wait: &TopicWait,
     ) -> Result<Option<Vec<i32>>, KafkaError> {
         for (topic, records) in &send.topic_messages {
-            let Some(known) = known_partitions(&self.cluster, now, topic, &send.wait)? else {
+            let Some(known) = known_partitions(&self.cluster, now, topic, wait)? else {
                 if send.deadline <= now.monotonic {
                     let text = "the topic's metadata could not be read in time";
                     let error = KafkaError::raised(ErrorKind::RetriesExceeded, text);
@@ -389,7 +401,7 @@ impl Producer {
                 .filter_map(|record| record.partition)
                 .find(|&asked| known.iter().all(|partition| partition.partition != asked));
             if let Some(partition) = missing {
-                if send.wait.refreshes > 0 {
+                if wait.refreshes > 0 {
                     let text = format!("the topic has {} partitions", known.len());
                     let error = KafkaError::raised(ErrorKind::InvalidArgument, text);
                     let code = ErrorCode::UnknownTopicOrPartition;
@@ -418,7 +430,7 @@ impl Producer {
         Ok(Some(partitions))
     }
 
-    fn enqueue(&mut self, now: Now, send: WaitingSend, partitions: &[i32]) {
+    fn enqueue(&mut self, now: Now, send: NewSend, partitions: &[i32]) {
         let Some(state) = self.sends.get_mut(&send.id) else {
             return;
         };
@@ -479,7 +491,7 @@ impl Producer {
         let topics = self.cluster.metadata.topics.values();
         let missing = topics.filter(|topic| topic.error == ErrorCode::UnknownTopicOrPartition);
         let unused = missing.map(|topic| topic.name.clone()).filter(|name| {
-            let sends = self.waiting.iter().flat_map(|send| &send.topic_messages);
+            let sends = (self.waiting.iter()).flat_map(|waiting| &waiting.send.topic_messages);
             let queues = self.accumulator.queues.iter();
             sends.map(|(topic, _)| topic).all(|topic| topic != name)
                 && self.partitions_for.iter().all(|asked| asked.topic != *name)
@@ -547,11 +559,18 @@ impl Producer {
         }
     }
 
+    fn fail_send(&mut self, id: CommandId, error: KafkaError) {
+        if let Some(send) = self.sends.get_mut(&id) {
+            send.error = Some(error);
+        }
+        self.answer_send(id);
+    }
+
     fn answer_send(&mut self, id: CommandId) {
         let Some(send) = self.sends.remove(&id) else {
             return;
         };
-        self.buffered_bytes -= send.size_bytes;
+        self.room.give_back(send.size_bytes);
         for flush in &mut self.flushes {
             flush.sends.remove(&id);
         }
@@ -602,7 +621,8 @@ impl Producer {
         if self.closed {
             return None;
         }
-        let sends = self.waiting.iter().map(|send| send.deadline);
+        let sends = self.waiting.iter().map(|waiting| waiting.send.deadline);
+        let sends = sends.chain(self.room.deadline());
         let waits = self.waiting.iter().map(|send| &send.wait);
         let waits = waits.chain(self.partitions_for.iter().map(|asked| &asked.wait));
         let give_ups = waits
@@ -616,9 +636,10 @@ impl Producer {
 
     fn postpone_deadlines(&mut self, ms: u64) {
         self.accumulator.postpone_deadlines(ms);
-        for send in &mut self.waiting {
+        self.room.postpone_deadlines(ms);
+        for WaitingSend { send, wait } in &mut self.waiting {
             send.deadline = send.deadline + ms;
-            send.wait.give_up_at = send.wait.give_up_at + ms;
+            wait.give_up_at = wait.give_up_at + ms;
         }
     }
 }
