@@ -22,9 +22,12 @@ use super::{Consumer, Token};
 
 /// Fetches that may wait at one node, each on a connection of its own. What becomes wanted while a
 /// fetch waits for records of others (a partition that was sought, resumed, assigned or just read
-/// to its end) is asked for at once in another. When all wait, the oldest is given up and what it
-/// asked for joins the new one.
+/// to its end) is asked for at once in another. When all wait, it joins the next that is answered.
 const FETCHES_PER_NODE_MAX: u8 = 8;
+
+/// How long none may be answered: then the oldest is given up, and what it asked for joins the new
+/// one. That costs a connection, so that with many busy partitions it must not be the rule.
+const LANE_WAIT_MS: u64 = 10;
 
 /// What of a fetch has not been delivered.
 #[derive(Debug)]
@@ -60,12 +63,20 @@ type Wanted = Vec<(TopicPartition, u64, i64)>;
 impl Consumer {
     /// Sends a fetch to every node that leads something to be fetched that no fetch asks for.
     pub(super) fn send_fetches(&mut self, now: Now) {
+        let lanes_wanted = std::mem::take(&mut self.lanes_wanted);
         if self.partitions.buffered_bytes() >= self.config.fetch_buffer_bytes {
             return;
         }
         for node_id in self.wanted(now).into_keys() {
-            if self.free_lane(node_id).is_none() {
+            if self.free_lane(node_id).is_some() {
+                continue;
+            }
+            let since = lanes_wanted.get(&node_id).copied();
+            let since = since.unwrap_or(now.monotonic);
+            if since + LANE_WAIT_MS <= now.monotonic {
                 self.abandon_oldest(node_id);
+            } else {
+                self.lanes_wanted.insert(node_id, since);
             }
         }
         for (node_id, partitions) in self.wanted(now) {
@@ -73,6 +84,12 @@ impl Consumer {
                 self.send_fetch(now, node_id, lane, partitions);
             }
         }
+    }
+
+    /// When nodes whose fetches all wait are not waited for any longer.
+    pub(super) fn lane_deadline(&self) -> Option<Instant> {
+        let since = self.lanes_wanted.values().min()?;
+        Some(*since + LANE_WAIT_MS)
     }
 
     fn free_lane(&self, node_id: i32) -> Option<u8> {

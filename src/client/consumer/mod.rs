@@ -46,6 +46,8 @@ pub struct Consumer {
     /// What is under way, by node and lane.
     fetching: BTreeMap<(i32, u8), Fetch>,
     fetches_sent: u32,
+    /// Since when nodes lead something to be fetched, while all their fetches wait.
+    lanes_wanted: BTreeMap<i32, Instant>,
     last_delivered: Option<TopicPartition>,
     /// With the most records of each.
     polls: VecDeque<(CommandId, usize)>,
@@ -115,6 +117,7 @@ impl Consumer {
             commits: Commits::default(),
             fetching: BTreeMap::new(),
             fetches_sent: 0,
+            lanes_wanted: BTreeMap::new(),
             last_delivered: None,
             polls: VecDeque::new(),
             listing: Vec::new(),
@@ -529,6 +532,7 @@ impl Consumer {
         let pauses = pauses.filter(|at| *at > now.monotonic);
         let membership = self.membership.deadline(now);
         let commits = self.commits.deadline(now, self.config.auto_commit);
-        pauses.chain(membership).chain(commits).min()
+        let lanes = self.lane_deadline();
+        pauses.chain(membership).chain(commits).chain(lanes).min()
     }
 }
