@@ -1,8 +1,8 @@
 //! Sends records to partitions.
 //!
 //! A send first waits for room. Its records are divided among partitions when the topic's metadata
-//! are known. Then they wait in the accumulator; the sender takes one batch of a partition at a time to its leader, so
-//! that what happens to a batch never changes the order.
+//! are known. Then they wait in the accumulator; the sender takes one batch of a partition at a
+//! time to its leader, so that what happens to a batch never changes the order.
 
 mod accumulator;
 mod config;
