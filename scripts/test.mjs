@@ -9,7 +9,7 @@ import { mustRun, npmBin, root, run } from "./run.mjs";
 import { setupBuild, setupTests } from "./setup.mjs";
 
 /** Seeds that every run tries, of the simulator and of each planted bug. */
-const SIM_SEEDS = "2000";
+const SIM_SEEDS = "5000";
 const PLANTED_SEEDS = "1000";
 
 /** @typedef {{ passed: number, failed: number }} Count */
