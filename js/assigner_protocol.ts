@@ -14,14 +14,24 @@ export interface MemberAssignment {
   userData: Uint8Array;
 }
 
+/** What makes bytes of a value, and a value of its bytes. */
+export interface ISerializer<Value, Encoded = Value> {
+  encode(value: Encoded): MessageBytes;
+  /** Null for what is too short. */
+  decode(encoded: Uint8Array): Value | null;
+}
+
+/** The same without what need not be given. */
+type Given<Value extends { userData: Uint8Array }> = Omit<Value, "userData"> &
+  Partial<Pick<Value, "userData">>;
+
 /** Encodes and decodes what `describeGroups` gives as bytes. */
-export const AssignerProtocol = {
+export const AssignerProtocol: {
+  MemberMetadata: ISerializer<MemberMetadata, Given<MemberMetadata>>;
+  MemberAssignment: ISerializer<MemberAssignment, Given<MemberAssignment>>;
+} = {
   MemberMetadata: {
-    encode({
-      version,
-      topics,
-      userData = new Uint8Array(),
-    }: Omit<MemberMetadata, "userData"> & { userData?: Uint8Array }): MessageBytes {
+    encode({ version, topics, userData = new Uint8Array() }) {
       const out: number[] = [];
       int16(out, version);
       int32(out, topics.length);
@@ -30,7 +40,7 @@ export const AssignerProtocol = {
       return MessageBytes.copyOf(out);
     },
 
-    decode(encoded: Uint8Array): MemberMetadata | null {
+    decode(encoded) {
       if (encoded.length < 2) return null;
       const input = new Input(encoded);
       const version = input.int16();
@@ -40,11 +50,7 @@ export const AssignerProtocol = {
   },
 
   MemberAssignment: {
-    encode({
-      version,
-      assignment,
-      userData = new Uint8Array(),
-    }: Omit<MemberAssignment, "userData"> & { userData?: Uint8Array }): MessageBytes {
+    encode({ version, assignment, userData = new Uint8Array() }) {
       const out: number[] = [];
       int16(out, version);
       int32(out, Object.keys(assignment).length);
@@ -57,7 +63,7 @@ export const AssignerProtocol = {
       return MessageBytes.copyOf(out);
     },
 
-    decode(encoded: Uint8Array): MemberAssignment | null {
+    decode(encoded) {
       if (encoded.length < 2) return null;
       const input = new Input(encoded);
       const version = input.int16();

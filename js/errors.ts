@@ -17,6 +17,29 @@ export interface ErrorDetails {
   helpUrl?: string;
 }
 
+// What KafkaJS's programs pass to errors that they make, as its types name it.
+export type KafkaJSErrorMetadata = ErrorDetails;
+export type KafkaJSOffsetOutOfRangeMetadata = Required<Pick<ErrorDetails, "topic" | "partition">>;
+export type KafkaJSTopicMetadataNotLoadedMetadata = Required<Pick<ErrorDetails, "topic">>;
+export type KafkaJSDeleteGroupsErrorGroups = DeleteGroupsResult;
+
+export interface KafkaJSNumberOfRetriesExceededMetadata {
+  retryCount: number;
+  /** Milliseconds that it would wait before the next try. */
+  retryTime: number;
+}
+
+export interface KafkaJSDeleteTopicRecordsErrorPartition {
+  partition: number;
+  offset: string;
+  error: KafkaJSError;
+}
+
+export interface KafkaJSDeleteTopicRecordsErrorTopic {
+  topic: string;
+  partitions: KafkaJSDeleteTopicRecordsErrorPartition[];
+}
+
 /** Kafka's code for what has none. */
 const UNKNOWN_SERVER_ERROR = { type: "UNKNOWN_SERVER_ERROR", code: -1 };
 
@@ -106,7 +129,10 @@ export class KafkaJSNumberOfRetriesExceeded extends KafkaJSNonRetriableError {
   /** Milliseconds that it would wait before the next try. */
   readonly retryTime: number;
 
-  constructor(error: Error | string, { retryCount = 0, retryTime = 0 } = {}) {
+  constructor(
+    error: Error | string,
+    { retryCount = 0, retryTime = 0 }: Partial<KafkaJSNumberOfRetriesExceededMetadata> = {},
+  ) {
     super(error, { cause: error });
     this.retryCount = retryCount;
     this.retryTime = retryTime;
@@ -162,12 +188,9 @@ export class KafkaJSDeleteGroupsError extends KafkaJSError {
 /** Records of these partitions could not be deleted. */
 export class KafkaJSDeleteTopicRecordsError extends KafkaJSError {
   override name = "KafkaJSDeleteTopicRecordsError";
-  readonly partitions: { partition: number; offset: string; error: KafkaJSError }[];
+  readonly partitions: KafkaJSDeleteTopicRecordsErrorPartition[];
 
-  constructor(failed: {
-    topic: string;
-    partitions: { partition: number; offset: string; error: KafkaJSError }[];
-  }) {
+  constructor(failed: KafkaJSDeleteTopicRecordsErrorTopic) {
     const first = failed.partitions[0];
     super("Error while deleting records", {
       ...(first === undefined ? {} : detailsOf(first.error)),

@@ -3,6 +3,7 @@ export { Admin } from "./admin.js";
 export * from "./admin_types.js";
 export {
   AssignerProtocol,
+  type ISerializer,
   type MemberAssignment,
   type MemberMetadata,
 } from "./assigner_protocol.js";

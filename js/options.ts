@@ -26,13 +26,20 @@ const RETRIES_MAX = 2 ** 32 - 1;
 /** What the wasm knows of retrying. */
 export type Retry = Required<Omit<RetryOptions, "restartOnFailure">>;
 
+/** Throws for what KafkaJS has, and programs without types may pass. */
+function refuseUnserved(
+  given: Partial<Record<"sasl" | "ssl" | "socketFactory" | "transactionalId", unknown>>,
+): void {
+  const { sasl, ssl, socketFactory, transactionalId } = given;
+  if (sasl !== undefined) throw notImplemented("sasl: nobody logs in to a broker in a tab");
+  if (ssl !== undefined && ssl !== false) throw notImplemented("ssl: nothing leaves the origin");
+  if (socketFactory !== undefined) throw notImplemented("a socketFactory");
+  if (transactionalId !== undefined) throw notImplemented("transactions");
+}
+
 /** How the cluster of a configuration is set up. */
 export function clusterOptions(config: KafkaConfig): ClusterOptions {
-  if (config.sasl !== undefined) throw notImplemented("sasl: nobody logs in to a broker in a tab");
-  if (config.ssl !== undefined && config.ssl !== false) {
-    throw notImplemented("ssl: nothing leaves the origin");
-  }
-  if (config.socketFactory !== undefined) throw notImplemented("a socketFactory");
+  refuseUnserved(config);
   const { cluster = "default", storage = "indexeddb", brokerConfig = {}, wasm } = config;
   if (typeof cluster !== "string" || cluster === "") {
     throw invalid("cluster must be a non-empty string");
@@ -106,7 +113,7 @@ export function clientOptions(kafka: KafkaConfig, client: ClientConfig): object 
 }
 
 export function producerOptions(kafka: KafkaConfig, config: ProducerConfig): object {
-  if (config.transactionalId !== undefined) throw notImplemented("transactions");
+  refuseUnserved(config);
   const { idempotent } = config;
   if (idempotent === true && (config.retry?.retries ?? 1) < 1) {
     throw invalid("Idempotent producer must allow retries to protect against transient errors");

@@ -24,6 +24,7 @@ import type {
   ProducerConfig,
   ProducerRecord,
   RecordMetadata,
+  Sender,
   TopicMessages,
 } from "./types.js";
 
@@ -37,7 +38,7 @@ interface Sent {
   partitions: (Omit<RecordMetadata, "topicName"> & { topic: string })[];
 }
 
-export class Producer {
+export class Producer implements Sender {
   readonly events = PRODUCER_EVENTS;
   readonly #shared: Shared;
   readonly #config: ProducerConfig;
@@ -135,8 +136,9 @@ export class Producer {
     return this.#config.idempotent ?? true;
   }
 
-  /** Always rejects: there are no transactions yet. */
+  /** Always rejects, and a call does not compile: there are no transactions yet. */
   // KafkaJS's producers have it, and it fails there too without a transactional id.
+  transaction(notServed: never): Promise<never>;
   async transaction(): Promise<never> {
     return Promise.reject(notImplemented("transactions"));
   }

@@ -49,12 +49,12 @@ export interface KafkaConfig {
   brokers?: string[] | BrokersFunction;
   /** Not used: timeouts always count. */
   enforceRequestTimeout?: boolean;
-  /** Only false: nothing leaves the origin. */
-  ssl?: unknown;
+  /** Nothing leaves the origin. */
+  ssl?: false | undefined;
   /** Refused: nobody logs in. */
-  sasl?: unknown;
+  sasl?: undefined;
   /** Refused: there are no sockets. */
-  socketFactory?: unknown;
+  socketFactory?: undefined;
 }
 
 /** Ends a wait: the call rejects with the signal's reason. */
@@ -75,7 +75,7 @@ export interface ProducerConfig {
   /** Default: for sends with `acks: -1`. True refuses others. */
   idempotent?: boolean;
   /** Refused: there are no transactions yet. */
-  transactionalId?: string;
+  transactionalId?: undefined;
   transactionTimeout?: number;
   /** Not used: order and idempotence hold with any number. */
   maxInFlightRequests?: number;
@@ -147,18 +147,23 @@ export interface MessageHeaders {
   [key: string]: MessageBytes | (MessageBytes | null)[] | null | undefined;
 }
 
-/** A message that was read. */
-export interface KafkaMessage {
+/** A message that was read, of a record batch of format 2. */
+export interface RecordBatchEntry {
   key: MessageBytes | null;
   value: MessageBytes | null;
   /** Milliseconds since the Unix epoch, as a decimal string. */
   timestamp: string;
+  /** Of the record itself, for which Kafka has none yet: 0. */
   attributes: number;
   /** A decimal string: offsets are 64-bit. */
   offset: string;
   headers: MessageHeaders;
   size?: never;
 }
+
+/** There are none: message sets are how messages were stored before Kafka 0.11. */
+export type MessageSetEntry = never;
+export type KafkaMessage = RecordBatchEntry;
 
 export interface ProducerRecord extends Abortable {
   topic: string;
@@ -180,6 +185,12 @@ export interface ProducerBatch extends Abortable {
   timeout?: number;
   compression?: CompressionTypes;
   topicMessages?: TopicMessages[];
+}
+
+/** What sends: a producer. */
+export interface Sender {
+  send(record: ProducerRecord): Promise<RecordMetadata[]>;
+  sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]>;
 }
 
 export interface RecordMetadata {

@@ -94,7 +94,9 @@ test("bad configs are refused by name", async ({ page }) => {
         const brokerConfig = { "num.partitions": "many" };
         return open("bad broker", { brokerConfig }).admin().connect();
       }),
+      // @ts-expect-error -- the types refuse it, too
       ssl: await failure(() => open("secure", { ssl: true })),
+      // @ts-expect-error -- the types refuse it, too
       transactions: await failure(() => kafka.producer({ transactionalId: "t" })),
     };
     await admin.createTopics({ topics: [{ topic: "fine" }] });

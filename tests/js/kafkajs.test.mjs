@@ -99,6 +99,16 @@ test("a topic or a resource that is not there is told at once", { timeout: 5_000
     admin.alterConfigs({ resources: [{ ...missing, configEntries: [] }] }),
     error,
   );
+  const groupId = "g";
+  const [topic, partitions] = ["missing", [{ partition: 0, offset: "0" }]];
+  await assert.rejects(admin.setOffsets({ groupId, topic, partitions }), error);
+  await assert.rejects(admin.resetOffsets({ groupId, topic }), error);
+  await assert.rejects(admin.fetchOffsets({ groupId, topics: [topic] }), error);
+  const broker = { type: ConfigResourceTypes.BROKER, name: "99" };
+  await assert.rejects(admin.describeConfigs({ resources: [broker] }), {
+    name: "KafkaJSBrokerNotFound",
+    retriable: false,
+  });
 });
 
 test("methods of a client can be taken apart, spread and replaced", async (t) => {

@@ -24,6 +24,7 @@ import {
   type GroupState,
   type IHeaders,
   type IMemberAssignment,
+  type ISerializer,
   type ITopicConfig,
   Kafka,
   type KafkaConfig,
@@ -38,6 +39,8 @@ import {
   KafkaJSProtocolError,
   KafkaJSRequestTimeoutError,
   KafkaJSTopicMetadataNotLoaded,
+  type KafkaJSErrorMetadata,
+  type KafkaJSNumberOfRetriesExceededMetadata,
   type KafkaMessage,
   type logCreator,
   logLevel,
@@ -48,7 +51,9 @@ import {
   Partitioners,
   type Producer,
   type ProducerRecord,
+  type RecordBatchEntry,
   type RecordMetadata,
+  type Sender,
   type TopicPartitionOffsetAndMetadata,
 } from "tablog";
 
@@ -362,6 +367,47 @@ export function withAssigners(): Consumer {
     groupId: "assigned",
     partitionAssigners: [evenOdd, () => new Sticky(), PartitionAssigners.roundRobin],
   });
+}
+
+/** What takes whatever sends, as a program's own layer over KafkaJS does. */
+export async function audits(sender: Sender, { value, offset }: RecordBatchEntry): Promise<void> {
+  await sender.send({ topic: "audit", messages: [{ key: offset, value }] });
+}
+
+export async function auditsWithAProducer(message: KafkaMessage): Promise<void> {
+  await audits(kafka.producer(), message);
+}
+
+export const serializer: ISerializer<MemberMetadata> = AssignerProtocol.MemberMetadata;
+
+export function fails(metadata: KafkaJSErrorMetadata): KafkaJSError {
+  const tries: KafkaJSNumberOfRetriesExceededMetadata = { retryCount: 3, retryTime: 1000 };
+  return new KafkaJSNumberOfRetriesExceeded(new KafkaJSError("away", metadata), tries);
+}
+
+/** What is refused at run time does not compile. */
+export async function refused(): Promise<void> {
+  // @ts-expect-error -- nobody logs in
+  new Kafka({ sasl: { mechanism: "plain", username: "a", password: "b" } });
+  // @ts-expect-error -- nothing leaves the origin
+  new Kafka({ ssl: true });
+  // @ts-expect-error -- there are no sockets
+  new Kafka({ socketFactory: () => undefined });
+  // @ts-expect-error -- there are no transactions
+  const producer = kafka.producer({ transactionalId: "orders" });
+  // @ts-expect-error -- there are no transactions
+  await producer.transaction();
+  const admin = kafka.admin();
+  // @ts-expect-error -- there are no ACLs
+  await admin.createAcls({ acl: [] });
+  // @ts-expect-error -- there are no ACLs
+  await admin.describeAcls({ resourceType: 2 });
+  // @ts-expect-error -- there are no ACLs
+  await admin.deleteAcls({ filters: [] });
+  // @ts-expect-error -- partitions stay where they are
+  await admin.alterPartitionReassignments({ topics: [] });
+  // @ts-expect-error -- partitions stay where they are
+  await admin.listPartitionReassignments({ topics: [] });
 }
 
 /** What goes beyond KafkaJS. */
