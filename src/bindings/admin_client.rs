@@ -1,7 +1,7 @@
 //! An admin for JavaScript.
 
 use super::config::ClientOptions;
-use super::edge::{Edge, EdgeOf, Message, offset};
+use super::edge::{Edge, EdgeOf, Message, client_methods, offset};
 use super::error::ErrorObject;
 use super::partition_answer::PartitionAnswer;
 use super::{from_js, to_js};
@@ -37,25 +37,9 @@ impl AdminClient {
             host: ClientHost::new(admin, EdgeOf::new(edge, translate), request_timeout_ms),
         })
     }
-
-    /// Takes a command; its answer comes as an output with the same `id`.
-    pub fn command(&self, command: JsValue) -> Result<(), JsValue> {
-        let command = from_js::<Command>(command)?.try_into()?;
-        self.host.command(command);
-        Ok(())
-    }
-
-    /// Tells the edge what passes the client's connections, or ends that.
-    pub fn observe(&self, on: bool) {
-        self.host.observe(on);
-    }
-
-    /// The broker was replaced: every connection to the old one is gone.
-    #[wasm_bindgen(js_name = disconnectAll)]
-    pub fn disconnect_all(&self) {
-        self.host.disconnect_all();
-    }
 }
+
+client_methods!(AdminClient);
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]

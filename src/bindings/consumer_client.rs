@@ -1,7 +1,7 @@
 //! A consumer for JavaScript.
 
 use super::config::{ConsumerOptions, offset_reset};
-use super::edge::{Edge, EdgeOf, Message, offset, own_buffer};
+use super::edge::{Edge, EdgeOf, Message, client_methods, offset, own_buffer};
 use super::error::ErrorObject;
 use super::partition_answer::PartitionAnswer;
 use super::{flat, from_js, to_js};
@@ -36,25 +36,9 @@ impl ConsumerClient {
             host: ClientHost::new(consumer, EdgeOf::new(edge, translate), request_timeout_ms),
         })
     }
-
-    /// Takes a command; its answer comes as an output with the same `id`.
-    pub fn command(&self, command: JsValue) -> Result<(), JsValue> {
-        let command = from_js::<Command>(command)?.try_into()?;
-        self.host.command(command);
-        Ok(())
-    }
-
-    /// Tells the edge what passes the client's connections, or ends that.
-    pub fn observe(&self, on: bool) {
-        self.host.observe(on);
-    }
-
-    /// The broker was replaced: every connection to the old one is gone.
-    #[wasm_bindgen(js_name = disconnectAll)]
-    pub fn disconnect_all(&self) {
-        self.host.disconnect_all();
-    }
 }
+
+client_methods!(ConsumerClient);
 
 #[derive(Deserialize)]
 #[serde(

@@ -75,6 +75,34 @@ impl<Output> EdgeOf<Output> {
     }
 }
 
+/// What the class of every kind of client does beside its making. `#[wasm_bindgen]` takes no
+/// generics, so a class is given it by name; its module has the `Command`.
+macro_rules! client_methods {
+    ($class:ty) => {
+        #[wasm_bindgen]
+        impl $class {
+            /// Takes a command; its answer comes as an output with the same `id`.
+            pub fn command(&self, command: JsValue) -> Result<(), JsValue> {
+                let command = from_js::<Command>(command)?.try_into()?;
+                self.host.command(command);
+                Ok(())
+            }
+
+            /// Tells the edge what passes the client's connections, or ends that.
+            pub fn observe(&self, on: bool) {
+                self.host.observe(on);
+            }
+
+            /// The broker was replaced: every connection to the old one is gone.
+            #[wasm_bindgen(js_name = disconnectAll)]
+            pub fn disconnect_all(&self) {
+                self.host.disconnect_all();
+            }
+        }
+    };
+}
+pub(super) use client_methods;
+
 /// Copies bytes out of wasm memory into a buffer of their own, which can be transferred.
 pub fn own_buffer(bytes: &[u8]) -> (Uint8Array, ArrayBuffer) {
     let array = Uint8Array::from(bytes);

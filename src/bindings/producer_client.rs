@@ -1,7 +1,7 @@
 //! A producer for JavaScript.
 
 use super::config::ProducerOptions;
-use super::edge::{Edge, EdgeOf, Message};
+use super::edge::{Edge, EdgeOf, Message, client_methods};
 use super::error::{self, ErrorObject};
 use super::partition_answer::PartitionAnswer;
 use super::{flat, from_js, to_js};
@@ -32,25 +32,9 @@ impl ProducerClient {
             host: ClientHost::new(producer, EdgeOf::new(edge, translate), request_timeout_ms),
         })
     }
-
-    /// Takes a command; its answer comes as an output with the same `id`.
-    pub fn command(&self, command: JsValue) -> Result<(), JsValue> {
-        let command = from_js::<Command>(command)?.try_into()?;
-        self.host.command(command);
-        Ok(())
-    }
-
-    /// Tells the edge what passes the client's connections, or ends that.
-    pub fn observe(&self, on: bool) {
-        self.host.observe(on);
-    }
-
-    /// The broker was replaced: every connection to the old one is gone.
-    #[wasm_bindgen(js_name = disconnectAll)]
-    pub fn disconnect_all(&self) {
-        self.host.disconnect_all();
-    }
 }
+
+client_methods!(ProducerClient);
 
 #[derive(Deserialize)]
 #[serde(
