@@ -25,7 +25,7 @@ import type {
 } from "./admin_types.js";
 import { bindMethods } from "./bound.js";
 import type { CommandPort } from "./command_port.js";
-import { connect, type Connection, disconnect } from "./connection.js";
+import { Connector } from "./connection.js";
 import { asError } from "./error_object.js";
 import {
   KafkaJSAggregateError,
@@ -50,34 +50,28 @@ const BROKERS_DEFAULT = -1;
 
 export class Admin {
   readonly events = ADMIN_EVENTS;
-  readonly #shared: Shared;
-  readonly #options: object;
   readonly #logger: Logger;
   readonly #instrumentation: Instrumentation<AdminPayloads>;
-  #connecting: Promise<Connection> | undefined;
-  #connection: Connection | undefined;
+  readonly #connector: Connector;
 
   constructor(shared: Shared, config: AdminConfig) {
     bindMethods(this);
-    this.#shared = shared;
-    this.#options = clientOptions(shared.config, { ...config, allowAutoTopicCreation: false });
+    const options = clientOptions(shared.config, { ...config, allowAutoTopicCreation: false });
     this.#logger = shared.logger.namespace("Admin");
     this.#instrumentation = new Instrumentation("admin", ADMIN_EVENTS, this.#logger);
+    this.#connector = new Connector(shared, this, "admin", options, this.#instrumentation);
   }
 
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
   async connect({ signal }: Abortable = {}): Promise<void> {
-    await this.#connect(signal);
+    await this.#connector.connect(signal);
     this.#instrumentation.emit("admin.connect", null);
   }
 
   async disconnect(): Promise<void> {
-    await this.#connecting?.catch(() => undefined);
-    const connection = this.#connection;
-    this.#connection = undefined;
-    this.#shared.clients.delete(this);
+    await this.#connector.connecting?.catch(() => undefined);
     try {
-      if (connection !== undefined) await disconnect(this.#shared, connection);
+      await this.#connector.disconnect();
     } finally {
       this.#instrumentation.emit("admin.disconnect", null);
     }
@@ -307,26 +301,8 @@ export class Admin {
 
   /** Of an admin that nobody connected, too: KafkaJS's admins then connect by themselves. */
   async #port(): Promise<CommandPort> {
-    const { port } = await this.#connect(undefined);
+    const { port } = await this.#connector.connect();
     return port;
-  }
-
-  async #connect(signal: AbortSignal | undefined): Promise<Connection> {
-    if (this.#connection !== undefined) return this.#connection;
-    this.#connecting ??= connect(
-      this.#shared,
-      "admin",
-      this.#options,
-      signal,
-      this.#instrumentation,
-    );
-    try {
-      this.#connection = await this.#connecting;
-    } finally {
-      this.#connecting = undefined;
-    }
-    this.#shared.clients.add(this);
-    return this.#connection;
   }
 }
 
@@ -337,11 +313,6 @@ async function runOperation<Result>(
 ): Promise<Result> {
   const { result } = await port.request<{ result: Result }>({ type: "run", operation, args });
   return result;
-}
-
-/** All topics of the cluster. */
-export function listTopics(port: CommandPort): Promise<string[]> {
-  return runOperation(port, "listTopics", {});
 }
 
 export async function describeGroups(

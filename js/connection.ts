@@ -11,38 +11,85 @@ export interface Connection {
   port: CommandPort;
 }
 
-/** Waits for the broker (as long as another tab has it) and starts a state machine. */
-export async function connect(
-  shared: Shared,
-  kind: ClientKind,
-  options: object,
-  signal: AbortSignal | undefined,
-  instrumentation?: NetworkInstrumentation,
-): Promise<Connection> {
-  signal?.throwIfAborted();
-  const cluster = shared.lease.acquire();
-  let port: CommandPort | undefined;
-  try {
-    await abortable(cluster.running(), signal);
-    port = new CommandPort(cluster, kind, options, instrumentation);
-    await port.request({ type: "connect" }, { signal });
-    return { cluster, port };
-  } catch (error) {
-    port?.close();
-    shared.lease.release(cluster);
-    throw error;
-  }
-}
+/** A client's connection: made by whoever needs it first, and given up once. */
+export class Connector {
+  readonly #shared: Shared;
+  readonly #client: { disconnect(): Promise<void> };
+  readonly #kind: ClientKind;
+  readonly #options: object;
+  readonly #instrumentation: NetworkInstrumentation;
+  #connecting: Promise<Connection> | undefined;
+  #connection: Connection | undefined;
 
-/** Lets the state machine finish, ends it, and gives the cluster back. */
-export async function disconnect(shared: Shared, { cluster, port }: Connection): Promise<void> {
-  try {
-    // A cluster that is gone has nothing to finish.
-    if (cluster.status !== "failed" && cluster.status !== "closed") {
-      await port.request({ type: "close" });
+  constructor(
+    shared: Shared,
+    client: { disconnect(): Promise<void> },
+    kind: ClientKind,
+    options: object,
+    instrumentation: NetworkInstrumentation,
+  ) {
+    this.#shared = shared;
+    this.#client = client;
+    this.#kind = kind;
+    this.#options = options;
+    this.#instrumentation = instrumentation;
+  }
+
+  /** What there is at the moment. */
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  /** What is being made; rejects when that fails. */
+  get connecting(): Promise<Connection> | undefined {
+    return this.#connecting;
+  }
+
+  /** Waits for the broker (as long as another tab has it) and starts a state machine. */
+  async connect(signal?: AbortSignal): Promise<Connection> {
+    if (this.#connection !== undefined) return this.#connection;
+    this.#connecting ??= this.#connect(signal);
+    try {
+      this.#connection = await this.#connecting;
+    } finally {
+      this.#connecting = undefined;
     }
-  } finally {
-    port.close();
-    shared.lease.release(cluster);
+    this.#shared.clients.add(this.#client);
+    return this.#connection;
+  }
+
+  /** Lets the state machine finish, ends it, and gives the cluster back. */
+  async disconnect(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#shared.clients.delete(this.#client);
+    if (connection === undefined) return;
+    const { cluster, port } = connection;
+    try {
+      // A cluster that is gone has nothing to finish.
+      if (cluster.status !== "failed" && cluster.status !== "closed") {
+        await port.request({ type: "close" });
+      }
+    } finally {
+      port.close();
+      this.#shared.lease.release(cluster);
+    }
+  }
+
+  async #connect(signal: AbortSignal | undefined): Promise<Connection> {
+    signal?.throwIfAborted();
+    const { lease } = this.#shared;
+    const cluster = lease.acquire();
+    let port: CommandPort | undefined;
+    try {
+      await abortable(cluster.running(), signal);
+      port = new CommandPort(cluster, this.#kind, this.#options, this.#instrumentation);
+      await port.request({ type: "connect" }, { signal });
+      return { cluster, port };
+    } catch (error) {
+      port?.close();
+      lease.release(cluster);
+      throw error;
+    }
   }
 }

@@ -4,7 +4,7 @@ import type { GroupDescription } from "./admin_types.js";
 import { Assigners } from "./assigners.js";
 import { bindMethods } from "./bound.js";
 import { abortable } from "./command_port.js";
-import { connect, type Connection, disconnect } from "./connection.js";
+import { Connector } from "./connection.js";
 import { KafkaJSError, TablogError } from "./errors.js";
 import {
   CONSUMER_EVENTS,
@@ -51,8 +51,7 @@ export class Consumer {
   readonly #subscriptions = new Subscriptions();
   #assigned: readonly TopicPartitionOffset[] = [];
   readonly #joining = new Set<Joining>();
-  #connecting: Promise<Connection> | undefined;
-  #connection: Connection | undefined;
+  readonly #connector: Connector;
   #runner: Runner | undefined;
   /** Between run and stop; a crash in between may start a new runner. */
   #wanted = false;
@@ -69,19 +68,22 @@ export class Consumer {
       logger: this.#logger,
     });
     this.#instrumentation = new Instrumentation("consumer", CONSUMER_EVENTS, this.#logger);
+    // An admin reaches the broker without being a member of the group yet.
+    const options = clientOptions(shared.config, { ...config, allowAutoTopicCreation: false });
+    this.#connector = new Connector(shared, this, "admin", options, this.#instrumentation);
   }
 
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
   async connect({ signal }: Abortable = {}): Promise<void> {
-    await this.#connect(signal);
+    await this.#connector.connect(signal);
     this.#instrumentation.emit("consumer.connect", null);
   }
 
   /** Stops, and gives up the connection. */
   async disconnect(): Promise<void> {
-    await this.#connecting?.catch(() => undefined);
+    await this.#connector.connecting?.catch(() => undefined);
     await this.stop();
-    await this.#disconnect();
+    await this.#connector.disconnect();
     this.#instrumentation.emit("consumer.disconnect", null);
   }
 
@@ -198,7 +200,7 @@ export class Consumer {
   }
 
   async describeGroup(): Promise<GroupDescription> {
-    const { port } = await this.#connect(undefined);
+    const { port } = await this.#connector.connect();
     const { groups } = await describeGroups(port, [this.#config.groupId]);
     const [group] = groups;
     if (group === undefined) throw new KafkaJSError("the broker did not describe the group");
@@ -219,30 +221,6 @@ export class Consumer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect();
-  }
-
-  async #connect(signal: AbortSignal | undefined): Promise<Connection> {
-    if (this.#connection !== undefined) return this.#connection;
-    // An admin reaches the broker without being a member of the group yet.
-    const options = clientOptions(this.#shared.config, {
-      ...this.#config,
-      allowAutoTopicCreation: false,
-    });
-    this.#connecting ??= connect(this.#shared, "admin", options, signal, this.#instrumentation);
-    try {
-      this.#connection = await this.#connecting;
-    } finally {
-      this.#connecting = undefined;
-    }
-    this.#shared.clients.add(this);
-    return this.#connection;
-  }
-
-  async #disconnect(): Promise<void> {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    this.#shared.clients.delete(this);
-    if (connection !== undefined) await disconnect(this.#shared, connection);
   }
 
   /** The runner exists at once, so that a seek may follow a run that nobody awaits. */
@@ -270,7 +248,7 @@ export class Consumer {
     });
     this.#runner = runner;
     try {
-      const { cluster } = await this.#connect(undefined);
+      const { cluster } = await this.#connector.connect();
       this.#instrumentation.emit("consumer.connect", null);
       await runner.start(cluster);
     } catch (error) {
@@ -288,7 +266,7 @@ export class Consumer {
     const restart = (await this.#shallRestart(error)) && this.#wanted;
     // Who starts again needs the cluster that it has.
     if (!restart) {
-      await this.#disconnect().catch((failure: unknown) => {
+      await this.#connector.disconnect().catch((failure: unknown) => {
         this.#logger.warn(`Could not disconnect: ${String(failure)}`, { groupId });
       });
       this.#instrumentation.emit("consumer.disconnect", null);

@@ -1,7 +1,7 @@
 // Sends messages.
 import { bindMethods } from "./bound.js";
 import { CompressionTypes } from "./compression.js";
-import { connect, type Connection, disconnect } from "./connection.js";
+import { type Connection, Connector } from "./connection.js";
 import { KafkaJSError, KafkaJSNonRetriableError } from "./errors.js";
 import {
   Instrumentation,
@@ -40,24 +40,21 @@ interface Sent {
 
 export class Producer implements Sender {
   readonly events = PRODUCER_EVENTS;
-  readonly #shared: Shared;
   readonly #config: ProducerConfig;
-  readonly #options: object;
   readonly #logger: Logger;
   readonly #instrumentation: Instrumentation<ProducerPayloads>;
   /** Only the application's own: Kafka's runs in the wasm. */
   readonly #partitioner: ((args: PartitionerArgs) => number) | undefined;
-  #connecting: Promise<Connection> | undefined;
-  #connection: Connection | undefined;
+  readonly #connector: Connector;
   #disconnecting: Promise<void> | undefined;
 
   constructor(shared: Shared, config: ProducerConfig) {
     bindMethods(this);
-    this.#shared = shared;
     this.#config = config;
-    this.#options = producerOptions(shared.config, config);
     this.#logger = shared.logger.namespace("Producer");
     this.#instrumentation = new Instrumentation("producer", PRODUCER_EVENTS, this.#logger);
+    const options = producerOptions(shared.config, config);
+    this.#connector = new Connector(shared, this, "producer", options, this.#instrumentation);
     const { createPartitioner = Partitioners.DefaultPartitioner } = config;
     if (createPartitioner !== Partitioners.DefaultPartitioner) {
       this.#partitioner = createPartitioner();
@@ -66,27 +63,16 @@ export class Producer implements Sender {
 
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
   async connect({ signal }: Abortable = {}): Promise<void> {
-    if (this.#connection !== undefined) return;
-    this.#connecting ??= connect(
-      this.#shared,
-      "producer",
-      this.#options,
-      signal,
-      this.#instrumentation,
-    );
-    try {
-      this.#connection = await this.#connecting;
-    } finally {
-      this.#connecting = undefined;
-    }
-    this.#shared.clients.add(this);
+    if (this.#connector.connection !== undefined) return;
+    await this.#connector.connect(signal);
     this.#instrumentation.emit("producer.connect", null);
   }
 
   /** Resolves when what was sent has been answered. */
   async disconnect(): Promise<void> {
     // Without a pause: what is sent from now on is refused.
-    if (this.#connecting !== undefined) await this.#connecting.catch(() => undefined);
+    const { connecting } = this.#connector;
+    if (connecting !== undefined) await connecting.catch(() => undefined);
     this.#disconnecting ??= this.#disconnect().finally(() => {
       this.#disconnecting = undefined;
     });
@@ -161,10 +147,8 @@ export class Producer implements Sender {
 
   async #disconnect(): Promise<void> {
     try {
-      if (this.#connection !== undefined) await disconnect(this.#shared, this.#connection);
+      await this.#connector.disconnect();
     } finally {
-      this.#connection = undefined;
-      this.#shared.clients.delete(this);
       this.#instrumentation.emit("producer.disconnect", null);
     }
   }
@@ -176,10 +160,11 @@ export class Producer implements Sender {
         { type: "CLOSED" },
       );
     }
-    if (this.#connection === undefined) {
+    const { connection } = this.#connector;
+    if (connection === undefined) {
       throw new KafkaJSError("The producer is disconnected", { type: "CLOSED" });
     }
-    return this.#connection;
+    return connection;
   }
 
   #check(acks: number, topicMessages: readonly TopicMessages[]): void {
