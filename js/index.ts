@@ -1,5 +1,4 @@
 // The package's exports. Importing them runs nothing.
-export { Admin } from "./admin.js";
 export * from "./admin_types.js";
 export {
   AssignerProtocol,
@@ -16,9 +15,9 @@ export {
   type PartitionAssigner,
   PartitionAssigners,
 } from "./assigners.js";
+export type { Admin, Consumer, Producer } from "./clients.js";
 export type { ClusterStatus } from "./cluster.js";
 export { CompressionCodecs, CompressionTypes } from "./compression.js";
-export { Consumer } from "./consumer.js";
 export * from "./errors.js";
 export type {
   AdminEvents,
@@ -53,6 +52,5 @@ export {
 } from "./logger.js";
 export { type BufferEncoding, MessageBytes } from "./message_bytes.js";
 export { Partitioners } from "./partitioners.js";
-export { Producer } from "./producer.js";
 export * from "./types.js";
 export type { WasmSource } from "./wasm.js";

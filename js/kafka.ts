@@ -1,12 +1,13 @@
 // The entry: a Kafka is a cluster of this origin and what clients of it share.
-import { Admin } from "./admin.js";
+import { Admin as AdminClass } from "./admin.js";
+import type { Admin, Consumer, Producer } from "./clients.js";
 import type { ClusterStatus } from "./cluster.js";
-import { Consumer } from "./consumer.js";
+import { Consumer as ConsumerClass } from "./consumer.js";
 import type { TraceEvent } from "./host/messages.js";
 import { Lease } from "./lease.js";
 import { createLogger, type Logger } from "./logger.js";
 import { checkConsumer, clusterOptions } from "./options.js";
-import { Producer } from "./producer.js";
+import { Producer as ProducerClass } from "./producer.js";
 import { invalid } from "./refusals.js";
 import type {
   AdminConfig,
@@ -45,16 +46,16 @@ export class Kafka {
   }
 
   producer(config: ProducerConfig = {}): Producer {
-    return new Producer(this.#shared, config);
+    return new ProducerClass(this.#shared, config);
   }
 
   consumer(config: ConsumerConfig): Consumer {
     checkConsumer(config);
-    return new Consumer(this.#shared, config);
+    return new ConsumerClass(this.#shared, config);
   }
 
   admin(config: AdminConfig = {}): Admin {
-    return new Admin(this.#shared, config);
+    return new AdminClass(this.#shared, config);
   }
 
   logger(): Logger {

@@ -526,7 +526,7 @@ test("an admin answers in KafkaJS's shapes", async (t) => {
   assert.equal(await admin.createTopics({ topics }), true);
   assert.equal(await admin.createTopics({ topics }), false);
   assert.deepEqual(await admin.listTopics(), ["t"]);
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- KafkaJS's programs do it
+
   const { listTopics } = admin;
   assert.deepEqual(await listTopics(), ["t"]);
   await assert.rejects(admin.createTopics({ topics: [{ topic: "no/good" }] }), {

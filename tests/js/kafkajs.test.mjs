@@ -116,7 +116,7 @@ test("methods of a client can be taken apart, spread and replaced", async (t) =>
   await kafka.admin().createTopics({ topics: [{ topic: "t" }] });
   const producer = kafka.producer();
   await producer.connect();
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- KafkaJS's programs do it
+
   const { send } = Object.assign({}, producer);
   /** @type {string[]} */
   const traced = [];

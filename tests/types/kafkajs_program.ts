@@ -1,5 +1,6 @@
 // Typical KafkaJS programs: they only have to type-check. Each line stands for one seen in the wild.
 import {
+  type Admin,
   type Assigner,
   AssignerProtocol,
   type Batch,
@@ -383,6 +384,23 @@ export const serializer: ISerializer<MemberMetadata> = AssignerProtocol.MemberMe
 export function fails(metadata: KafkaJSErrorMetadata): KafkaJSError {
   const tries: KafkaJSNumberOfRetriesExceededMetadata = { retryCount: 3, retryTime: 1000 };
   return new KafkaJSNumberOfRetriesExceeded(new KafkaJSError("away", metadata), tries);
+}
+
+/** Clients in layers, and doubles of them. */
+export function traced(producer: Producer): Producer {
+  return {
+    ...producer,
+    send: async (record) => {
+      console.log(record.topic);
+      return producer.send(record);
+    },
+  };
+}
+
+export function stopped(consumer: Consumer, admin: Admin): Consumer {
+  const double: Pick<Admin, "listTopics"> = { listTopics: async () => Promise.resolve([]) };
+  console.log(Object.assign({}, admin, double).listTopics());
+  return { ...consumer, run: async () => Promise.resolve() };
 }
 
 /** What is refused at run time does not compile. */
