@@ -88,12 +88,16 @@ impl BrokerNode {
                     true => IndexedDbStorage::existing,
                     false => IndexedDbStorage::new,
                 };
-                let own = database(format!("tablog:{cluster}:broker:{node_id}"));
-                let metadata = database(format!("tablog:{cluster}:controller"));
+                // The controller's is opened first.
+                let metadata = database(format!("tablog:{cluster}:controller")).with_room();
+                let own = database(format!("tablog:{cluster}:broker:{node_id}"))
+                    .sharing_room_of(&metadata);
                 BrokerHost::open(broker, controller, own, metadata, on_stop).await
             }
         };
         let host = host.map_err(|error: HostError| error::object(&ErrorObject::from(&error)))?;
+        let serving = host.serving().await;
+        serving.map_err(|error| error::object(&ErrorObject::from(&error)))?;
         if !successor {
             host.dismiss_departed_members().await;
         }

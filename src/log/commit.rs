@@ -13,7 +13,7 @@ use super::manager::{LogEvent, LogManager};
 use super::segment::cut;
 use crate::now::Now;
 use crate::storage::{
-    Durability, KeyRange, StorageError, StorageRequest, Store, Ticket, WriteBatch,
+    Durability, KeyRange, Reserve, StorageError, StorageRequest, Store, Ticket, WriteBatch,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,6 +122,7 @@ impl LogManager {
             self.add_removals(&mut commit, &mut batch);
             self.add_heads(&mut commit, &mut batch);
             self.add_rewrite(&mut commit, &mut batch);
+            batch.reserve = Reserve::All;
         }
         if batch.is_empty() {
             self.add_batches(&mut commit, &mut batch);
@@ -222,6 +223,12 @@ impl LogManager {
             None => self.choose_moves(),
         };
         let dirty = std::mem::take(&mut self.dirty);
+        let appended = self.uncommitted_reserve.take().unwrap_or_default();
+        // Moving what is stored already can wait for room.
+        batch.reserve = match moved.is_subset(&dirty) {
+            true => appended,
+            false => Reserve::None,
+        };
         let seq = self.journal.next_seq + u64::from(self.held.is_some());
         let mut parts = Vec::new();
         for id in dirty.union(&moved) {
@@ -421,7 +428,9 @@ impl LogManager {
         error: StorageError,
         events: &mut Vec<LogEvent>,
     ) {
-        self.background_from = Some(now.monotonic + BACKGROUND_RETRY_MS);
+        // Appends that are tried again and again may not put off for ever what would free room.
+        self.background_from
+            .get_or_insert(now.monotonic + BACKGROUND_RETRY_MS);
         self.held = None;
         self.removals.extend(commit.removed);
         for id in commit.logs.keys() {
@@ -440,6 +449,7 @@ impl LogManager {
         }
         self.dirty.clear();
         self.uncommitted_bytes = 0;
+        self.uncommitted_reserve = None;
         for log in self.logs.values_mut() {
             if log.log_end_offset > log.durable_end {
                 log.roll_back(now.wall.0);

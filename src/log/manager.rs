@@ -14,7 +14,7 @@ use super::{
 };
 use crate::now::{Instant, Now};
 use crate::planted::{self, PlantedBug};
-use crate::storage::{StorageError, StorageReply, StorageRequest};
+use crate::storage::{Reserve, StorageError, StorageReply, StorageRequest};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +41,8 @@ pub struct LogManager {
     pub(super) held: Option<Held>,
     pub(super) loads: Loads,
     pub(super) uncommitted_bytes: usize,
+    /// What the batches that no commit has taken up may use when the quota is full.
+    pub(super) uncommitted_reserve: Option<Reserve>,
     pub(super) maintenance: Maintenance,
     /// After a failed commit, background work waits until then.
     pub(super) background_from: Option<Instant>,
@@ -217,8 +219,21 @@ impl LogManager {
         if !appended.duplicate {
             self.uncommitted_bytes += log.tail_bytes - before;
             self.dirty.insert(id);
+            let uncommitted = self.uncommitted_reserve.get_or_insert(Reserve::Half);
+            if origin != AppendOrigin::Coordinator {
+                // One commit for all of them: a node's own records may not take others along.
+                *uncommitted = Reserve::None;
+            }
         }
         Ok(appended)
+    }
+
+    /// Lets what a coordinator has appended use the whole reserve when the quota is full: the node
+    /// depends on it, or it frees room. What else shares its commit has the good of it.
+    pub fn use_whole_reserve(&mut self) {
+        if let Some(Reserve::Half) = self.uncommitted_reserve {
+            self.uncommitted_reserve = Some(Reserve::All);
+        }
     }
 
     /// The first offset that may be read.

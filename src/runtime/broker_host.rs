@@ -5,17 +5,21 @@ use super::commits::{Drive, StorageDriver};
 use super::entropy;
 use super::port::{Arrival, Port};
 use super::tap::{Direction, Tap};
-use super::timer::Timer;
+use super::timer::{Timer, pause};
 use crate::broker::Broker;
 use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
 use crate::metadata::{Controller, ControllerConfig};
+use crate::now::Instant;
+use crate::protocol::messages::api_versions_request::ApiVersionsRequest;
 use crate::protocol::{Request, RequestHeader, Response, decode_response, encode_request};
 use crate::storage::{Storage, StorageError, StorageReply};
 use bytes::Bytes;
 use futures_channel::oneshot;
+use futures_util::future::{Either, select};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::pin::pin;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use web_sys::MessagePort;
@@ -24,6 +28,11 @@ use web_sys::MessagePort;
 const OWN_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
 /// The connection under which the controller knows this thread's broker.
 const BROKER_CONNECTION: ConnectionId = ConnectionId(0);
+
+/// How long storage may refuse everything while the broker starts: a user waits for it.
+const REFUSED_MS_MAX: u64 = 2_000;
+const START_POLL_MS: u32 = 100;
+const API_VERSIONS_VERSION: i16 = 0;
 
 /// A running broker. Clones share it.
 #[derive(Clone)]
@@ -68,6 +77,8 @@ struct Inner {
     stopped: Cell<bool>,
     /// A storage was deleted: what a successor would find is not what was acknowledged.
     storage_deleted: Cell<bool>,
+    /// Why storage refuses to write, and since when.
+    refused: RefCell<Option<(Instant, StorageError)>>,
     on_stop: Box<dyn Fn(HostError)>,
     tap: Tap,
 }
@@ -108,6 +119,7 @@ impl BrokerHost {
             asking: RefCell::default(),
             stopped: Cell::new(false),
             storage_deleted: Cell::new(false),
+            refused: RefCell::default(),
             on_stop: Box::new(on_stop),
             tap: Tap::default(),
         });
@@ -120,6 +132,32 @@ impl BrokerHost {
             return Err(error);
         }
         Ok(BrokerHost { inner })
+    }
+
+    /// Waits until requests are served.
+    ///
+    /// Error: it stopped before that; or storage refuses what the broker has to write first, and
+    /// has done so for [`REFUSED_MS_MAX`]. The host is closed then.
+    pub async fn serving(&self) -> Result<(), HostError> {
+        let request = Request::ApiVersions(ApiVersionsRequest::default());
+        let mut answered = pin!(self.ask(API_VERSIONS_VERSION, request));
+        loop {
+            answered = match select(answered, pin!(pause(START_POLL_MS))).await {
+                Either::Left((Some(_), _)) => return Ok(()),
+                Either::Left((None, _)) => {
+                    let reason = "the broker stopped before it served".to_owned();
+                    return Err(HostError::Stopped(reason));
+                }
+                Either::Right((_, answered)) => answered,
+            };
+            let refused = self.inner.refused.borrow().clone();
+            if let Some((since, error)) = refused
+                && self.inner.clock.now().monotonic.ms_since(since) >= REFUSED_MS_MAX
+            {
+                self.inner.stop();
+                return Err(HostError::Storage(error));
+            }
+        }
     }
 
     /// Takes a port as a new connection of a client.
@@ -194,15 +232,30 @@ impl Inner {
         let host = Rc::downgrade(self);
         let driver = StorageDriver::new(storage, fence, move |reply| {
             if let Some(inner) = host.upgrade() {
-                if error_of(&reply) == Some(&StorageError::Deleted) {
-                    inner.storage_deleted.set(true);
-                }
+                inner.watch(&reply);
                 inner.push(node, Event::Storage(reply));
             }
         });
         *self.side(node).storage.borrow_mut() = Some(driver);
         self.push(node, Event::Opened { seed });
         Ok(())
+    }
+
+    /// Remembers what storage says about itself.
+    fn watch(&self, reply: &StorageReply) {
+        if error_of(reply) == Some(&StorageError::Deleted) {
+            self.storage_deleted.set(true);
+        }
+        if let StorageReply::Committed { result, .. } = reply {
+            let mut refused = self.refused.borrow_mut();
+            *refused = match (result, refused.take()) {
+                (Ok(()), _) => None,
+                (Err(error), since) => Some((
+                    since.map_or_else(|| self.clock.now().monotonic, |(since, _)| since),
+                    error.clone(),
+                )),
+            };
+        }
     }
 
     fn side(&self, node: Node) -> &Side {

@@ -4,7 +4,7 @@
 //! its members. Whoever opens the broker as the first of its tab knows that they are gone.
 
 use super::broker_host::BrokerHost;
-use super::timer::Timer;
+use super::timer::{Timer, pause};
 use crate::protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use crate::protocol::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
 use crate::protocol::messages::list_groups_request::ListGroupsRequest;
@@ -13,8 +13,7 @@ use futures_channel::oneshot;
 use futures_util::future::{join_all, select};
 use std::pin::pin;
 
-/// How long a start may be held up: a broker whose storage is full does not answer before there is
-/// room. A session timeout does the rest.
+/// How long a start may be held up. A session timeout does the rest.
 const DISMISSAL_MS_MAX: u32 = 5_000;
 /// How long to wait before asking again while coordinators fold their logs.
 const LOADING_POLL_MS: u32 = 20;
@@ -27,7 +26,7 @@ const DESCRIBE_GROUPS_VERSION: i16 = 5;
 
 impl BrokerHost {
     /// Lets all members leave their groups, but for static ones, which may come back (KIP-345).
-    /// For a broker that nobody has connected to yet. Given up after [`DISMISSAL_MS_MAX`].
+    /// For a broker that serves and that nobody has connected to yet. Given up after [`DISMISSAL_MS_MAX`].
     pub async fn dismiss_departed_members(&self) {
         let (sender, expired) = oneshot::channel::<()>();
         let _timer = Timer::after(DISMISSAL_MS_MAX, move || drop(sender));
@@ -90,11 +89,4 @@ impl BrokerHost {
             pause(LOADING_POLL_MS).await;
         }
     }
-}
-
-async fn pause(ms: u32) {
-    let (sender, receiver) = oneshot::channel::<()>();
-    let _timer = Timer::after(ms, move || drop(sender));
-    // The timer drops its end when it fires, which is what is waited for.
-    let _ = receiver.await;
 }

@@ -1,5 +1,6 @@
 //! A timer that fires once.
 
+use futures_channel::oneshot;
 use js_sys::{Function, Reflect, global};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -40,6 +41,14 @@ impl Drop for Timer {
             .call1(&JsValue::UNDEFINED, &self.id)
             .expect("clearTimeout takes what setTimeout gave");
     }
+}
+
+/// Waits for so many milliseconds.
+pub(super) async fn pause(ms: u32) {
+    let (sender, receiver) = oneshot::channel::<()>();
+    let _timer = Timer::after(ms, move || drop(sender));
+    // The timer drops its end when it fires, which is what is waited for.
+    let _ = receiver.await;
 }
 
 fn function(name: &str) -> Function {

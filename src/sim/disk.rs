@@ -60,7 +60,7 @@ impl Disk {
             Outcome::Done => {}
             Outcome::UnknownApplied => counts.fault("commit unknown, applied"),
             Outcome::UnknownNotApplied => counts.fault("commit unknown, not applied"),
-            Outcome::Quota => counts.fault("commit without room"),
+            Outcome::Quota | Outcome::OnlyReserve => counts.fault("commit without room"),
             Outcome::Failed if load_failed => counts.fault("load failed"),
             Outcome::Failed => counts.fault("commit failed"),
         }

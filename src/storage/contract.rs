@@ -178,6 +178,8 @@ pub struct WriteBatch {
     pub puts: Vec<(Store, Vec<u8>, Bytes)>,
     /// How deep the medium must take them.
     pub durability: Durability,
+    /// What it may use when there is no other room.
+    pub reserve: Reserve,
 }
 
 impl WriteBatch {
@@ -205,6 +207,21 @@ pub enum Durability {
     Relaxed,
     /// A power cut too: the bytes are on the medium (`flush.messages=1`).
     Strict,
+}
+
+/// How much a batch may use of the room that a store keeps back, if it keeps any.
+///
+/// Room that is left by who may use more is not taken by who may use less, so records cannot fill
+/// what registering and deleting need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Reserve {
+    /// Nothing: records, and what can wait.
+    #[default]
+    None,
+    /// Half: what clients need for reading, such as members and committed offsets.
+    Half,
+    /// All: what the node needs for running, and what frees room.
+    All,
 }
 
 /// Why a store could not do it.

@@ -3,8 +3,8 @@
 use super::medium::Medium;
 use super::settle::{Settled, settle};
 use super::{
-    Durability, Entry, Fence, KeyRange, Storage, StorageError, StorageReply, StorageRequest,
-    Ticket, WriteBatch,
+    Durability, Entry, Fence, KeyRange, Reserve, Storage, StorageError, StorageReply,
+    StorageRequest, Ticket, WriteBatch,
 };
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
@@ -25,6 +25,8 @@ pub enum Outcome {
     UnknownNotApplied,
     /// A commit finds no room. A load is done: reads go on under a full quota.
     Quota,
+    /// Only a commit that may use the reserve finds room.
+    OnlyReserve,
     /// The medium refuses.
     Failed,
 }
@@ -133,7 +135,9 @@ impl FaultyStorage {
                 range, bytes_max, ..
             } => {
                 let result = match outcome {
-                    Outcome::Done | Outcome::Quota => Ok(self.medium.read(range, *bytes_max)),
+                    Outcome::Done | Outcome::Quota | Outcome::OnlyReserve => {
+                        Ok(self.medium.read(range, *bytes_max))
+                    }
                     Outcome::Failed => Err(failed()),
                     Outcome::UnknownApplied | Outcome::UnknownNotApplied => return None,
                 };
@@ -163,7 +167,10 @@ impl FaultyStorage {
                 Err(lost())
             }
             Outcome::UnknownNotApplied => Err(lost()),
-            Outcome::Quota => Err(StorageError::Quota),
+            Outcome::OnlyReserve if batch.reserve != Reserve::None => {
+                self.medium.commit(fence, batch)
+            }
+            Outcome::Quota | Outcome::OnlyReserve => Err(StorageError::Quota),
             Outcome::Failed => Err(failed()),
         }
     }

@@ -1,4 +1,4 @@
-//! What the first broker of a page does about the members of the page before.
+//! How the first broker of a page starts: without room, and with members of the page before.
 
 use super::cluster::Cluster;
 use futures_util::future::{Either, select};
@@ -10,7 +10,7 @@ use tablog::client::producer::{ProducerConfig, ProducerRecord};
 use tablog::metadata::ControllerConfig;
 use tablog::protocol::Uuid;
 use tablog::record::Compression;
-use tablog::runtime::{BrokerHost, seed};
+use tablog::runtime::{BrokerHost, HostError, seed};
 use tablog::storage::memory::MemoryStorage;
 use tablog::storage::{Entry, Fence, KeyRange, Storage, StorageError, WriteBatch};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -53,7 +53,7 @@ async fn members_whose_clients_are_gone_leave_at_once() {
 }
 
 #[wasm_bindgen_test]
-async fn a_broker_that_cannot_register_does_not_wait_for_its_groups_for_ever() {
+async fn a_broker_that_cannot_register_says_so_instead_of_starting_for_ever() {
     let config = BrokerConfig::default();
     let controller = ControllerConfig {
         cluster_id: config.cluster_id.clone(),
@@ -66,11 +66,15 @@ async fn a_broker_that_cannot_register_does_not_wait_for_its_groups_for_ever() {
         panic!("{why}")
     });
     let host = host.await.expect("it can be opened");
-    let dismissed = pin!(host.dismiss_departed_members());
+    let serving = pin!(host.serving());
     let patience = TimeoutFuture::new(20_000);
-    let ended = select(dismissed, patience).await;
-    assert!(matches!(ended, Either::Left(_)));
-    host.close();
+    let Either::Left((ended, _)) = select(serving, patience).await else {
+        panic!("it neither serves nor says why not");
+    };
+    let Err(HostError::Storage(error)) = ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(error, StorageError::Quota);
 }
 
 /// A store that can be read, and has no room.

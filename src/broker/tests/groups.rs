@@ -1,7 +1,7 @@
 //! Groups and offsets through the door: FindCoordinator creates their topic, answers wait until
 //! their records are durable, and a restart finds them again.
 
-use super::node::{Node, batch, produce_request};
+use super::node::{Node, batch, produce_request, read};
 use crate::protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use crate::protocol::messages::delete_topics_request::DeleteTopicsRequest;
 use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
@@ -19,6 +19,7 @@ use crate::protocol::messages::sync_group_request::SyncGroupRequest;
 use crate::protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use crate::protocol::{ErrorCode, Request, Response};
 use crate::storage::faulty::Outcome;
+use crate::storage::{KeyRange, Store};
 use bytes::Bytes;
 
 fn node() -> Node {
@@ -310,7 +311,7 @@ fn a_coordinator_whose_log_could_not_be_read_tries_again() {
     }
     node.commits = Some(Outcome::Done);
     node.run();
-    let mut node = node.restart_where(true);
+    let mut node = node.restart_where(true, Outcome::Done);
     node.loads_fail = false;
     assert_eq!(
         committed(&mut node, "g"),
@@ -360,7 +361,7 @@ fn a_topic_that_is_deleted_while_its_coordinator_loads_takes_its_offsets_along()
     }
     node.commits = Some(Outcome::Done);
     node.run();
-    let mut node = node.restart_where(true);
+    let mut node = node.restart_where(true, Outcome::Done);
     delete_topic(&mut node);
     node.create_topic("t", 2, &[]);
     node.loads_fail = false;
@@ -427,4 +428,33 @@ fn a_group_that_is_to_be_deleted_twice_is_deleted_once() {
         .collect();
     let missing = ("nobody", ErrorCode::GroupIdNotFound);
     assert_eq!(told, [("g", ErrorCode::None), missing]);
+}
+
+#[test]
+fn a_broker_that_starts_under_a_full_quota_reads_forms_groups_and_makes_room() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a"]));
+    let mut node = node.restart_where(false, Outcome::OnlyReserve);
+    assert_eq!(node.stopped, None);
+    assert_eq!(read(&node.fetch("t", 0, 0)), [(0, "a".to_owned())]);
+    let refused = node.produce("t", 0, batch(&["b"]));
+    assert_eq!(refused.error_code, ErrorCode::KafkaStorageError.code());
+    let message = refused.error_message.unwrap_or_default();
+    assert!(message.contains("quota"), "{message}");
+    assert_eq!(commit(&mut node, &[("t", 0, 1)]), [("t".to_owned(), 0)]);
+    let joined = join(&mut node);
+    assert!(matches!(sync(&mut node, &joined), Response::SyncGroup(it) if it.error_code == 0));
+    let heads = |node: &Node| {
+        let heads = KeyRange::all(Store::Head);
+        node.broker_medium.read(&heads, usize::MAX).len()
+    };
+    let before = heads(&node);
+    delete_topic(&mut node);
+    // The refused record has put off what frees room, but not for long.
+    node.produce("t", 1, batch(&["b"]));
+    node.pass(5_000);
+    assert!(heads(&node) < before);
+    let mut node = node.restart_where(false, Outcome::OnlyReserve);
+    assert!(node.answer(1).is_none());
+    assert_eq!(committed(&mut node, "g"), Ok(-1));
 }

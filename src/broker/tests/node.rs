@@ -41,6 +41,8 @@ pub struct Node {
     wake_at: [Option<Instant>; 2],
     /// What happens to the broker's commits; `None` holds them back.
     pub commits: Option<Outcome>,
+    /// What happens to the controller's commits.
+    pub controller_commits: Outcome,
     sent: BTreeMap<(ConnectionId, i32), (ApiKey, i16)>,
     answers: BTreeMap<ConnectionId, VecDeque<(i32, Response)>>,
     closed: Vec<ConnectionId>,
@@ -64,7 +66,15 @@ impl Node {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let (broker, controller) = (FaultyMedium::new(), FaultyMedium::new());
-        Node::on(broker, controller, 1, START_MS, configs, false)
+        Node::on(
+            broker,
+            controller,
+            1,
+            START_MS,
+            configs,
+            false,
+            Outcome::Done,
+        )
     }
 
     fn on(
@@ -74,6 +84,7 @@ impl Node {
         wall_ms: i64,
         configs: BTreeMap<String, String>,
         loads_fail: bool,
+        commits: Outcome,
     ) -> Node {
         let config = BrokerConfig {
             configs: BrokerConfigs::new(configs.clone()).unwrap(),
@@ -101,7 +112,8 @@ impl Node {
             broker_storage,
             controller_storage,
             wake_at: [None; 2],
-            commits: Some(Outcome::Done),
+            commits: Some(commits),
+            controller_commits: commits,
             sent: BTreeMap::new(),
             answers: BTreeMap::new(),
             closed: Vec::new(),
@@ -120,11 +132,11 @@ impl Node {
 
     /// Crashes and starts again on what the media hold.
     pub fn restart(self) -> Node {
-        self.restart_where(false)
+        self.restart_where(false, Outcome::Done)
     }
 
-    /// The same, where loads of what is in segments may fail.
-    pub fn restart_where(self, loads_fail: bool) -> Node {
+    /// The same, where loads of what is in segments may fail, and commits end like that.
+    pub fn restart_where(self, loads_fail: bool, commits: Outcome) -> Node {
         let wall_ms = self.now.wall.0 + 1_000;
         Node::on(
             self.broker_medium,
@@ -133,6 +145,7 @@ impl Node {
             wall_ms,
             self.configs,
             loads_fail,
+            commits,
         )
     }
 
@@ -198,7 +211,8 @@ impl Node {
             let mut any = false;
             for ticket in self.controller_storage.ready() {
                 any = true;
-                if let Some(reply) = self.controller_storage.perform(ticket, Outcome::Done) {
+                let outcome = self.controller_commits;
+                if let Some(reply) = self.controller_storage.perform(ticket, outcome) {
                     self.controller_event(Event::Storage(reply));
                 }
             }

@@ -4,7 +4,7 @@ use super::node::*;
 use crate::log::commit::BACKGROUND_RETRY_MS;
 use crate::log::*;
 use crate::storage::faulty::Outcome;
-use crate::storage::{Fence, StorageError, StorageReply, StorageRequest, Store};
+use crate::storage::{Fence, Reserve, StorageError, StorageReply, StorageRequest, Store};
 
 #[test]
 fn what_is_appended_during_a_commit_joins_the_next() {
@@ -89,6 +89,60 @@ fn reads_go_on_under_a_full_quota() {
     node.produce(p0(), &[9]);
     node.settle();
     assert_eq!(node.values(p0()), [1, 9]);
+}
+
+#[test]
+fn records_have_nothing_of_the_reserve_also_when_a_coordinator_shares_their_commit() {
+    let mut node = Node::new();
+    node.ensure(id(1), LogConfig::default());
+    let coordinator = |node: &mut Node| {
+        let bytes = batch(node.now.wall.0, &[1]);
+        let appended = node
+            .logs
+            .append(node.now, id(1), bytes, AppendOrigin::Coordinator, 0);
+        appended.unwrap();
+    };
+    let reserve = |node: &mut Node| {
+        let requests = node.logs.take_requests(node.now);
+        let [StorageRequest::Commit { ticket, batch }] = &requests[..] else {
+            panic!("{requests:?}");
+        };
+        let (ticket, result) = (*ticket, Err(StorageError::Quota));
+        let mut events = Vec::new();
+        let reply = StorageReply::Committed { ticket, result };
+        node.logs.handle(node.now, reply, &mut events);
+        batch.reserve
+    };
+    node.produce(p0(), &[1]);
+    assert_eq!(reserve(&mut node), Reserve::None);
+    coordinator(&mut node);
+    assert_eq!(reserve(&mut node), Reserve::Half);
+    coordinator(&mut node);
+    node.logs.use_whole_reserve();
+    coordinator(&mut node);
+    assert_eq!(reserve(&mut node), Reserve::All);
+    coordinator(&mut node);
+    node.produce(p0(), &[1]);
+    coordinator(&mut node);
+    node.logs.use_whole_reserve();
+    assert_eq!(reserve(&mut node), Reserve::None);
+}
+
+#[test]
+fn records_that_are_refused_again_and_again_do_not_put_off_what_frees_room() {
+    let mut node = Node::new();
+    node.ensure(id(1), LogConfig::default());
+    node.produce(id(1), &[1]);
+    node.settle();
+    node.produce(p0(), &[1]);
+    node.step(Outcome::Quota);
+    node.logs.remove(id(1));
+    for _ in 0..10 {
+        node.advance(BACKGROUND_RETRY_MS as i64 / 10);
+        node.produce(p0(), &[1]);
+        node.step(Outcome::OnlyReserve);
+    }
+    assert_eq!(node.rows(Store::Head), 0);
 }
 
 #[test]

@@ -237,6 +237,11 @@ impl MetadataLog {
         Ok((appended.base_offset, size_bytes))
     }
 
+    /// See [`LogManager::use_whole_reserve`].
+    pub(super) fn use_whole_reserve(&mut self) {
+        self.manager.use_whole_reserve();
+    }
+
     pub(super) fn tick(&mut self, now: Now) {
         self.manager.tick(now);
     }

@@ -265,6 +265,9 @@ impl Controller {
         let written = self.log.begin(now).and_then(|()| {
             let outcome = self.outcome(&pending);
             self.log.append(now, &outcome.records)?;
+            if is_upkeep(&pending.request) {
+                self.log.use_whole_reserve();
+            }
             Ok(outcome.response)
         });
         match written {
@@ -379,6 +382,18 @@ impl Controller {
             }
         }
     }
+}
+
+/// What must be possible when the quota is full: that brokers come and go, and that users make room.
+fn is_upkeep(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::BrokerRegistration(_)
+            | Request::BrokerHeartbeat(_)
+            | Request::UnregisterBroker(_)
+            | Request::AllocateProducerIds(_)
+            | Request::DeleteTopics(_)
+    )
 }
 
 fn api_versions(error: ErrorCode) -> Response {

@@ -8,21 +8,28 @@
 mod connection;
 mod failure;
 mod read;
+mod room;
 mod value;
 mod write;
 
 pub use connection::delete_database;
+pub use room::{RESERVE_ROW_BYTES, RESERVE_ROWS};
 
-use super::{Durability, Entry, Fence, KeyRange, Storage, StorageError, WriteBatch};
+use super::{Durability, Entry, Fence, KeyRange, Reserve, Storage, StorageError, WriteBatch};
 use connection::{Connection, Loss};
 use failure::Failure;
 use futures_util::lock::Mutex;
+use room::Room;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// How often one call opens the database anew after its connection was lost. WebKit loses them
 /// when a page comes back from the background, and every use of a lost handle fails for ever.
 pub const REOPENS_MAX: u32 = 3;
+
+/// How often a write that found no room is tried again in exchange for padding. The second time
+/// is for a browser that has not noticed at the first that the padding is gone.
+pub const QUOTA_RETRIES_MAX: u32 = 2;
 
 /// How long a transaction, or opening the database, may take until it counts as lost.
 pub const TRANSACTION_MS_MAX: u32 = 10_000;
@@ -35,6 +42,8 @@ pub const TRANSACTION_MS_MAX: u32 = 10_000;
 #[derive(Clone)]
 pub struct IndexedDbStorage {
     inner: Rc<Inner>,
+    /// Kept back for when the quota is full.
+    room: Option<Rc<Room>>,
 }
 
 struct Inner {
@@ -67,8 +76,21 @@ impl IndexedDbStorage {
         IndexedDbStorage::with(name.into(), false)
     }
 
+    /// Keeps back room in this database, for this owner and those who share it.
+    pub fn with_room(mut self) -> IndexedDbStorage {
+        self.room = Some(Rc::new(Room::within(self.clone())));
+        self
+    }
+
+    /// Shares the room of `other`, which has to be opened first.
+    pub fn sharing_room_of(mut self, other: &IndexedDbStorage) -> IndexedDbStorage {
+        self.room.clone_from(&other.room);
+        self
+    }
+
     fn with(name: String, may_create: bool) -> IndexedDbStorage {
         IndexedDbStorage {
+            room: None,
             inner: Rc::new(Inner {
                 name,
                 may_create,
@@ -191,6 +213,23 @@ impl IndexedDbStorage {
         }
     }
 
+    /// Does what writes, and again in exchange for what `reserve` allows if there is no room.
+    async fn with_reserve<T>(
+        &self,
+        reserve: Reserve,
+        write: impl AsyncFn() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let mut written = write().await;
+        for _ in 0..QUOTA_RETRIES_MAX {
+            match (&written, &self.room) {
+                (Err(StorageError::Quota), Some(room)) => room.spend(reserve).await?,
+                _ => break,
+            }
+            written = write().await;
+        }
+        written
+    }
+
     /// That [`Storage::open`] was called.
     fn opened(&self) -> Result<(), StorageError> {
         match *self.inner.state.borrow() {
@@ -212,7 +251,8 @@ impl Storage for IndexedDbStorage {
                 known => known,
             }
         };
-        let fence = self.run(raise).await?;
+        let fence = self.with_reserve(Reserve::All, async || self.run(&raise).await);
+        let fence = fence.await?;
         self.inner.fence.set(fence);
         Ok(fence)
     }
@@ -228,7 +268,13 @@ impl Storage for IndexedDbStorage {
             };
             write::write(connection.database(), steps, batch.durability, check).await
         };
-        let committed = self.run(commit).await?;
+        let committed = self.with_reserve(batch.reserve, async || {
+            if let Some(room) = &self.room {
+                room.keep(batch.reserve).await?;
+            }
+            self.run(&commit).await
+        });
+        let committed = committed.await?;
         self.inner.fence.set(committed);
         Ok(committed)
     }

@@ -3,7 +3,8 @@
 use super::TRANSACTION_MS_MAX;
 use super::failure::Failure;
 use super::value::{
-    FENCE_STORE, fence_from_js, fence_key, key_from_js, range_to_js, rest_to_js, value_from_js,
+    FENCE_STORE, fence_from_js, fence_key, key_from_js, range_to_js, reserve_keys, rest_to_js,
+    value_from_js,
 };
 use crate::storage::{Entry, Fence, KeyRange, StorageError};
 use futures_util::future::{Either, select};
@@ -32,6 +33,19 @@ pub(super) async fn fence(database: &Database) -> Result<Fence, Failure> {
         let value: Option<JsValue> = store.get(fence_key()).primitive()?.await?;
         let fence = fence_from_js(value.unwrap_or(JsValue::UNDEFINED))?;
         fence.ok_or(Failure::Storage(StorageError::Deleted))
+    })
+    .await
+}
+
+/// How many rows of padding there are.
+pub(super) async fn reserve_rows(database: &Database) -> Result<u32, Failure> {
+    in_time(async {
+        let transaction = database.transaction(FENCE_STORE).build()?;
+        let store = transaction.object_store(FENCE_STORE)?;
+        let keys = store.get_all_keys::<JsValue>();
+        let range = indexed_db_futures::KeyRange::Only(JsValue::from(reserve_keys()?));
+        let keys = keys.with_query::<JsValue, _>(range).primitive()?.await?;
+        Ok(keys.count() as u32)
     })
     .await
 }

@@ -22,6 +22,16 @@ pub(super) fn fence_key() -> JsValue {
     JsValue::from_str("fence")
 }
 
+/// The key of a row of padding, beside the fence.
+pub(super) fn reserve_key(row: u32) -> JsValue {
+    JsValue::from_str(&format!("reserve {row:02}"))
+}
+
+/// All keys that [`reserve_key`] makes.
+pub(super) fn reserve_keys() -> Result<IdbKeyRange, JsValue> {
+    IdbKeyRange::bound(&reserve_key(0), &reserve_key(99))
+}
+
 /// A key or a value.
 pub(super) fn to_js(bytes: &[u8]) -> JsValue {
     Uint8Array::from(bytes).into()

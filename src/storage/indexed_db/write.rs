@@ -19,7 +19,7 @@ use indexed_db_futures::transaction::{TransactionDurability, TransactionMode, Tr
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{IdbKeyRange, IdbRequest, IdbTransaction};
+use web_sys::{IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
 
 /// One request of a transaction, with its values made.
 pub(super) enum Step {
@@ -107,23 +107,48 @@ pub(super) async fn write(
         }
     });
 
-    let ended = match select(ended, TimeoutFuture::new(TRANSACTION_MS_MAX)).await {
-        Either::Left((ended, _)) => ended.ok(),
-        Either::Right(_) => None,
-    };
-    match (ended, verdict.take()) {
-        (Some(Ended::Complete), Some(Ok(fence))) => Ok(fence),
-        (Some(Ended::Abort), Some(Err(refused))) => Err(refused.midway()),
-        (Some(Ended::Abort), _) => Err(match transaction.error() {
-            Some(exception) => Failure::from(exception).midway(),
-            None => Failure::Unknown("the browser aborted a transaction".into()),
-        }),
-        (Some(Ended::Complete), _) => Err(Failure::Unknown(
+    match (in_time(ended).await, verdict.take()) {
+        (Ok(Ended::Complete), Some(Ok(fence))) => Ok(fence),
+        (Ok(Ended::Abort), Some(Err(refused))) => Err(refused.midway()),
+        (Ok(Ended::Abort), _) => Err(aborted(&transaction)),
+        (Ok(Ended::Complete), _) => Err(Failure::Unknown(
             "a transaction completed without its fence".into(),
         )),
-        (None, _) => Err(Failure::Unknown(format!(
+        (Err(lost), _) => Err(lost),
+    }
+}
+
+/// Makes requests of the fence's store, without a look at the fence.
+pub(super) async fn unfenced(
+    database: &Database,
+    requests: impl FnOnce(&IdbObjectStore) -> Result<(), JsValue>,
+) -> Result<(), Failure> {
+    let guard = database
+        .transaction(FENCE_STORE)
+        .with_mode(TransactionMode::Readwrite)
+        .build()?;
+    let transaction: IdbTransaction = guard.as_sys().clone().unchecked_into();
+    let (_listeners, ended) = ended(&transaction);
+    requests(&transaction.object_store(FENCE_STORE)?)?;
+    match in_time(ended).await? {
+        Ended::Complete => Ok(()),
+        Ended::Abort => Err(aborted(&transaction)),
+    }
+}
+
+async fn in_time(ended: oneshot::Receiver<Ended>) -> Result<Ended, Failure> {
+    match select(ended, TimeoutFuture::new(TRANSACTION_MS_MAX)).await {
+        Either::Left((Ok(ended), _)) => Ok(ended),
+        Either::Left((Err(_), _)) | Either::Right(_) => Err(Failure::Unknown(format!(
             "a transaction did not end within {TRANSACTION_MS_MAX} ms"
         ))),
+    }
+}
+
+fn aborted(transaction: &IdbTransaction) -> Failure {
+    match transaction.error() {
+        Some(exception) => Failure::from(exception).midway(),
+        None => Failure::Unknown("the browser aborted a transaction".into()),
     }
 }
 
