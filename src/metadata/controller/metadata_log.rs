@@ -1,5 +1,6 @@
 //! `__cluster_metadata`, and the image that is folded from it.
 
+use super::placement::PARTITIONS_MAX;
 use crate::log::{
     AppendError, AppendOrigin, LogConfig, LogError, LogEvent, LogLimits, LogManager, PartitionId,
     Read,
@@ -12,6 +13,7 @@ use crate::now::{Instant, Now};
 use crate::protocol::{EncodeError, ErrorCode, MetadataRecord};
 use crate::record::batches;
 use crate::storage::{StorageError, StorageReply, StorageRequest};
+use bytes::Bytes;
 use std::fmt;
 
 /// The partition that all metadata is in.
@@ -20,8 +22,15 @@ pub(super) const METADATA_PARTITION: PartitionId = PartitionId {
     partition: 0,
 };
 
-/// Bytes of the records of one request, or of a snapshot.
-const BATCH_BYTES_MAX: i32 = 4 * 1024 * 1024;
+/// Bytes of the records of one request, and of a segment that no larger snapshot is in.
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of a snapshot: each partition may be the only one of a topic that has the longest name and
+/// sets every config.
+const SNAPSHOT_BYTES_MAX: usize = PARTITIONS_MAX * PARTITION_BYTES_MAX;
+
+/// Bytes of records for one partition, with its topic and that one's configs.
+const PARTITION_BYTES_MAX: usize = 11_000;
 
 /// Bytes of records after which a snapshot is written, or twice its size if that is more: so the
 /// log stays within a small multiple of what it says.
@@ -193,7 +202,8 @@ impl MetadataLog {
         if records.is_empty() {
             return Ok(());
         }
-        self.snapshot.bytes_since += self.append_batch(now, records)?.1;
+        let batch = encode_batch(records, now.wall.0)?;
+        self.snapshot.bytes_since += self.append_batch(now, batch, records)?.1;
         let enough = self.snapshot_after_bytes.max(2 * self.snapshot.size_bytes);
         if self.snapshot.bytes_since > enough {
             match self.append_snapshot(now) {
@@ -207,7 +217,12 @@ impl MetadataLog {
 
     fn append_snapshot(&mut self, now: Now) -> Result<(), Error> {
         let records = self.image.to_records();
-        let (base_offset, size_bytes) = self.append_batch(now, &records)?;
+        let batch = encode_batch(&records, now.wall.0)?;
+        // A segment holds a batch as a whole, and only whole segments are deleted.
+        let segment_bytes = batch.len().clamp(BATCH_BYTES_MAX, SNAPSHOT_BYTES_MAX);
+        let config = log_config(segment_bytes);
+        self.manager.ensure(now, METADATA_PARTITION, config);
+        let (base_offset, size_bytes) = self.append_batch(now, batch, &records)?;
         self.snapshot = Snapshot {
             base_offset,
             size_bytes,
@@ -220,9 +235,9 @@ impl MetadataLog {
     fn append_batch(
         &mut self,
         now: Now,
+        batch: Bytes,
         records: &[MetadataRecord],
     ) -> Result<(i64, usize), Error> {
-        let batch = encode_batch(records, now.wall.0)?;
         let size_bytes = batch.len();
         let appended = self.manager.append(
             now,
@@ -264,7 +279,8 @@ impl MetadataLog {
     pub(super) fn take(&mut self, now: Now, event: LogEvent) -> Result<Progress, Error> {
         match event {
             LogEvent::Opened => {
-                self.manager.ensure(now, METADATA_PARTITION, log_config());
+                self.manager
+                    .ensure(now, METADATA_PARTITION, log_config(BATCH_BYTES_MAX));
                 let latest_epoch = self.manager.latest_epoch(METADATA_PARTITION);
                 self.leader_epoch = latest_epoch.map_or(0, |epoch| epoch + 1);
                 self.state = State::Replaying;
@@ -330,13 +346,59 @@ impl MetadataLog {
 
 /// Metadata is small and must not be behind the records that depend on it, so it survives power
 /// cuts. It is kept until a snapshot has taken its place.
-fn log_config() -> LogConfig {
+fn log_config(segment_bytes: usize) -> LogConfig {
+    let segment_bytes = i32::try_from(segment_bytes).unwrap_or(i32::MAX);
     LogConfig {
-        segment_bytes: BATCH_BYTES_MAX,
-        max_message_bytes: BATCH_BYTES_MAX,
+        segment_bytes,
+        max_message_bytes: segment_bytes,
         retention_ms: -1,
         retention_bytes: -1,
         flush_messages: 1,
         ..LogConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::configs::TOPIC_CONFIGS;
+    use crate::metadata::image::TOPIC_RESOURCE;
+    use crate::protocol::Uuid;
+    use crate::protocol::messages::config_record::ConfigRecord;
+    use crate::protocol::messages::partition_record::PartitionRecord;
+    use crate::protocol::messages::topic_record::TopicRecord;
+
+    #[test]
+    fn a_partition_takes_no_more_of_a_snapshot_than_its_bound_says() {
+        let topic_id = Uuid([7; 16]);
+        let name = "n".repeat(249);
+        let mut records = vec![
+            MetadataRecord::Topic(TopicRecord {
+                name: name.clone(),
+                topic_id,
+                ..Default::default()
+            }),
+            MetadataRecord::Partition(PartitionRecord {
+                partition_id: 9_999,
+                topic_id,
+                replicas: vec![1],
+                isr: vec![1],
+                leader: 1,
+                leader_epoch: i32::MAX,
+                partition_epoch: i32::MAX,
+                ..Default::default()
+            }),
+        ];
+        records.extend(TOPIC_CONFIGS.iter().map(|config| {
+            MetadataRecord::Config(ConfigRecord {
+                resource_type: TOPIC_RESOURCE,
+                resource_name: name.clone(),
+                name: config.name.to_owned(),
+                value: Some(i64::MIN.to_string()),
+                ..Default::default()
+            })
+        }));
+        let bytes = encode_batch(&records, 1_750_000_000_000).unwrap().len();
+        assert!(bytes <= PARTITION_BYTES_MAX, "{bytes}");
     }
 }

@@ -1,5 +1,6 @@
 use super::cluster::{Cluster, fetch_request, new_topic};
 use crate::machine::{ConnectionId, Event};
+use crate::metadata::{PARTITIONS_MAX, decode_batch};
 use crate::now::Instant;
 use crate::protocol::messages::api_versions_request::ApiVersionsRequest;
 use crate::protocol::messages::create_topics_request::CreateTopicsRequest;
@@ -156,6 +157,31 @@ fn the_log_does_not_grow_for_ever() {
     let mut cluster = cluster.crash();
     assert_eq!(cluster.image(), &live);
     assert_eq!(cluster.replayed(), live);
+}
+
+#[test]
+fn a_snapshot_may_be_larger_than_what_any_request_writes() {
+    let mut cluster = Cluster::with_brokers(&[1]);
+    let configs = [("retention.ms", "1000"), ("retention.bytes", "1000")];
+    for request in 0..4 {
+        let topics = (0..PARTITIONS_MAX / 4)
+            .map(|index| new_topic(&format!("{request}-{index:0>247}"), 1, 1, &configs));
+        let created = cluster.create_topics(topics.collect());
+        assert!(created.iter().all(|topic| topic.error_code == 0));
+    }
+    let start = cluster.fetch(cluster.image().end_offset()).log_start_offset;
+    let snapshot = cluster.fetch(start).records.unwrap();
+    let (_, batch) = crate::record::batches(&snapshot).next().unwrap().unwrap();
+    assert!(batch.len() > 8 << 20, "{}", batch.len());
+    let (_, records) = decode_batch(&batch).unwrap();
+    assert_eq!(cluster.image().end_offset(), start + records.len() as i64);
+    let live = cluster.image().clone();
+    assert_eq!(cluster.replayed(), live);
+    let mut cluster = cluster.crash();
+    assert_eq!(cluster.image(), &live);
+    // What is behind it goes on in segments of their own.
+    cluster.register(1, 2).unwrap();
+    assert_eq!(cluster.crash().stopped, None);
 }
 
 #[test]
