@@ -38,7 +38,7 @@ pub(super) struct Loads {
     last_ticket: u64,
     waiting: BTreeMap<Ticket, Load>,
     tickets: BTreeMap<Load, Ticket>,
-    /// What the next retry must be told.
+    /// What a retry must be told that comes of the same event as the failure.
     failed: BTreeMap<Load, StorageError>,
     requests: Vec<StorageRequest>,
 }
@@ -89,7 +89,10 @@ impl Loads {
         self.failed.insert(load, error);
     }
 
+    /// Ends an event: who did not try again by now does not wait, and whoever comes later has
+    /// nothing to do with a failure that may be long over.
     pub fn take_requests(&mut self) -> Vec<StorageRequest> {
+        self.failed.clear();
         std::mem::take(&mut self.requests)
     }
 }

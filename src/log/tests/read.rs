@@ -130,6 +130,16 @@ fn a_failed_load_is_an_error_once() {
 }
 
 #[test]
+fn a_failed_load_that_nobody_waited_for_is_no_error_of_a_later_reader() {
+    let mut node = node(true);
+    let read = node.logs.read(p0(), 0, 9, 1, true);
+    assert!(matches!(read, Ok(Read::Pending(_))));
+    node.step(Outcome::Failed);
+    node.submit();
+    assert_eq!(node.values(p0()).len(), 9);
+}
+
+#[test]
 fn a_damaged_chunk_stops_its_partition() {
     type Damage = fn(&mut Vec<u8>);
     let damages: [Damage; 3] = [
