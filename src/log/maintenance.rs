@@ -13,7 +13,12 @@ use crate::now::{Instant, Now};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
-/// How often retention is checked (`log.retention.check.interval.ms`), and once after opening.
+/// How long after opening retention is checked first (`log.initial.task.delay.ms`): it reads the
+/// index of every log that has a limit, one after the other, which should not hold up who waits for
+/// the start.
+pub const RETENTION_INITIAL_DELAY_MS: u64 = 30_000;
+
+/// How often retention is checked then (`log.retention.check.interval.ms`).
 pub const RETENTION_CHECK_INTERVAL_MS: u64 = 5 * 60 * 1000;
 
 /// How often compacted logs are looked at for something to clean (`log.cleaner.backoff.ms`).
@@ -81,9 +86,9 @@ pub(super) enum Step {
 }
 
 impl Maintenance {
-    /// The logs are there: whatever is due since the last run is due now.
+    /// The logs are there.
     pub fn opened(&mut self, now: Now) {
-        self.retention_at = now.monotonic;
+        self.retention_at = now.monotonic + RETENTION_INITIAL_DELAY_MS;
         self.clean_at = now.monotonic;
     }
 

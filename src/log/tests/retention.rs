@@ -1,6 +1,7 @@
 //! Retention and DeleteRecords.
 
 use super::node::*;
+use crate::log::maintenance::RETENTION_INITIAL_DELAY_MS;
 use crate::log::*;
 use crate::protocol::ErrorCode;
 use crate::record::BatchFields;
@@ -247,8 +248,34 @@ fn of_a_log_that_keeps_everything_no_index_is_loaded() {
     limited.retention_bytes = 1;
     for (config, loads) in [(keeping, false), (limited, true)] {
         node = node.crash(&config);
+        node.advance(RETENTION_INITIAL_DELAY_MS as i64);
         node.logs.tick(node.now);
         let requests = node.logs.take_requests(node.now);
         assert_eq!(!requests.is_empty(), loads);
     }
+}
+
+#[test]
+fn a_start_loads_no_index_for_retention_and_what_follows_one_at_a_time() {
+    let mut limited = config();
+    limited.retention_bytes = 1 << 40;
+    let mut node = Node::with_config(limited.clone());
+    for partition in 0..100 {
+        node.ensure(id(partition), limited.clone());
+        node.produce(id(partition), &[1]);
+    }
+    node.settle();
+    node.move_all();
+    let mut node = node.crash(&limited);
+    node.logs.tick(node.now);
+    assert_eq!(node.logs.take_requests(node.now), []);
+    node.advance(RETENTION_INITIAL_DELAY_MS as i64);
+    node.logs.tick(node.now);
+    // Each index has a row and an end.
+    for _ in 0..200 {
+        let before = node.loads;
+        assert!(node.step(Outcome::Done));
+        assert_eq!(node.loads, before + 1);
+    }
+    assert!(!node.step(Outcome::Done));
 }
