@@ -36,11 +36,11 @@ export interface BrokerOptions {
   nodeId: number;
   config: Record<string, string>;
   /**
-   * Whether it follows a broker of this page that has run: then the databases are known to be
-   * there, and the clients live on. The first one follows a broker of a page that is gone, with
-   * its clients.
+   * Of its databases, if it follows a broker of this page that has run: then they must be the same,
+   * and the clients live on. The first one follows a broker of a page that is gone, with its
+   * clients.
    */
-  successor: boolean;
+  incarnations: string[] | null;
 }
 
 /** How the broker of a cluster is. */
@@ -67,7 +67,8 @@ export class Cluster {
   #status: ClusterStatus = "starting";
   #users = 0;
   #restarts = 0;
-  #hasRun = false;
+  /** What a successor of the broker must find. */
+  #incarnations: string[] | null = null;
   /** By `performance.now()`. */
   #runningSinceMs = Infinity;
   /** Held for as long as this page has the cluster; null where nobody is watched by locks. */
@@ -206,7 +207,7 @@ export class Cluster {
       storage,
       nodeId: NODE_ID,
       config,
-      successor: this.#hasRun,
+      incarnations: this.#incarnations,
     };
     const pageLock = this.#pageLock;
     const lock = `tablog:${cluster}:host:${crypto.randomUUID()}`;
@@ -234,7 +235,7 @@ export class Cluster {
         this.#setStatus("waiting");
         break;
       case "running":
-        this.#hasRun = true;
+        this.#incarnations = message.incarnations;
         this.#wire();
         if (this.#traceListeners.size > 0) broker.post({ type: "tap", on: true });
         this.#runningSinceMs = performance.now();

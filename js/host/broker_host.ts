@@ -64,8 +64,8 @@ export class BrokerHost {
         });
       }
       if (this.#closed) return;
-      const { cluster, storage, config, successor } = options;
-      const opened = { cluster, storage, config, successor };
+      const { cluster, storage, config, incarnations } = options;
+      const opened = { cluster, storage, config, incarnations };
       const node = await BrokerNode.open(opened, (error: ErrorObject) => {
         this.#release?.();
         this.#tell({ type: "stopped", error });
@@ -76,7 +76,7 @@ export class BrokerHost {
         return;
       }
       this.#node = node;
-      this.#tell({ type: "running", watched });
+      this.#tell({ type: "running", watched, incarnations: node.incarnations });
     } catch (error) {
       this.#release?.();
       this.#tell({ type: "failed", error: asErrorObject(error) });

@@ -23,8 +23,11 @@ export type ToBrokerHost =
 export type FromBrokerHost =
   /** Another tab has the broker; this worker takes over when it is gone. */
   | { type: "waiting" }
-  /** `watched`: this worker sees the page's locks, so the page sees its death. */
-  | { type: "running"; watched: boolean }
+  /**
+   * `watched`: this worker sees the page's locks, so the page sees its death. `incarnations`: of its
+   * databases.
+   */
+  | { type: "running"; watched: boolean; incarnations: string[] }
   /** It cannot go on; a successor may. */
   | { type: "stopped"; error: ErrorObject }
   /** It could not start. */

@@ -32,9 +32,9 @@ struct Options {
     /// By Kafka's names.
     #[serde(default)]
     config: BTreeMap<String, String>,
-    /// Whether it follows a broker of the same page. Then the databases are known to be there, and
-    /// are not created anew; and the clients live on, so that the members do.
-    successor: bool,
+    /// Of the databases, if it follows a broker of the same page. Then they must be the ones that
+    /// that one had; and the clients live on, so that the members do.
+    incarnations: Option<[String; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ impl BrokerNode {
             cluster,
             storage,
             config: mut values,
-            successor,
+            incarnations,
         } = from_js(options)?;
         values
             .entry("node.id".to_owned())
@@ -84,21 +84,27 @@ impl BrokerNode {
                 BrokerHost::open(broker, controller, own, metadata, on_stop).await
             }
             StorageKind::IndexedDb => {
-                let database = match successor {
-                    true => IndexedDbStorage::existing,
-                    false => IndexedDbStorage::new,
+                let [own, metadata] = [
+                    format!("tablog:{cluster}:broker:{node_id}"),
+                    format!("tablog:{cluster}:controller"),
+                ];
+                let (own, metadata) = match &incarnations {
+                    Some([of_own, of_metadata]) => (
+                        IndexedDbStorage::existing(own, number(of_own)?),
+                        IndexedDbStorage::existing(metadata, number(of_metadata)?),
+                    ),
+                    None => (IndexedDbStorage::new(own), IndexedDbStorage::new(metadata)),
                 };
                 // The controller's is opened first.
-                let metadata = database(format!("tablog:{cluster}:controller")).with_room();
-                let own = database(format!("tablog:{cluster}:broker:{node_id}"))
-                    .sharing_room_of(&metadata);
+                let metadata = metadata.with_room();
+                let own = own.sharing_room_of(&metadata);
                 BrokerHost::open(broker, controller, own, metadata, on_stop).await
             }
         };
         let host = host.map_err(|error: HostError| error::object(&ErrorObject::from(&error)))?;
         let serving = host.serving().await;
         serving.map_err(|error| error::object(&ErrorObject::from(&error)))?;
-        if !successor {
+        if incarnations.is_none() {
             host.dismiss_departed_members().await;
         }
         Ok(BrokerNode { host })
@@ -107,6 +113,12 @@ impl BrokerNode {
     /// Takes a port as one connection: every message is one frame, `null` is its end.
     pub fn connect(&self, port: MessagePort) {
         self.host.connect(port);
+    }
+
+    /// Of the broker's and the controller's database: what a successor must find.
+    #[wasm_bindgen(getter)]
+    pub fn incarnations(&self) -> Vec<String> {
+        self.host.incarnations().map(|it| it.to_string()).into()
     }
 
     /// Shows every frame that passes to `watcher`, decoded; null ends it, and what it costs.
@@ -127,4 +139,9 @@ impl BrokerNode {
     pub fn close(&self) {
         self.host.close();
     }
+}
+
+fn number(incarnation: &str) -> Result<u64, JsValue> {
+    let parsed = incarnation.parse();
+    parsed.map_err(|_| error::invalid("an incarnation is a number"))
 }

@@ -87,6 +87,8 @@ struct Inner {
 #[derive(Default)]
 struct Side {
     storage: RefCell<Option<Rc<dyn Drive>>>,
+    /// The storage's [`Fence::incarnation`](crate::storage::Fence::incarnation).
+    incarnation: Cell<u64>,
     timer: RefCell<Option<Timer>>,
 }
 
@@ -210,6 +212,16 @@ impl BrokerHost {
         Some(decode_response(api_key, version, frame).ok()?.1)
     }
 
+    /// The incarnations of the broker's and the controller's storage.
+    pub fn incarnations(&self) -> [u64; 2] {
+        let Inner {
+            broker_side,
+            controller_side,
+            ..
+        } = &*self.inner;
+        [broker_side, controller_side].map(|side| side.incarnation.get())
+    }
+
     /// Where frames that pass can be watched.
     pub fn tap(&self) -> &Tap {
         &self.inner.tap
@@ -228,6 +240,7 @@ impl Inner {
         storage: S,
     ) -> Result<(), HostError> {
         let fence = storage.open().await.map_err(HostError::Storage)?;
+        self.side(node).incarnation.set(fence.incarnation);
         let seed = entropy::seed().map_err(HostError::Platform)?;
         let host = Rc::downgrade(self);
         let driver = StorageDriver::new(storage, fence, move |reply| {

@@ -281,10 +281,11 @@ pub async fn an_empty_batch_moves_the_fence<S: Storage>(owner: impl Fn() -> S) {
 /// By one for each owner, and for the same owner again.
 pub async fn opening_raises_the_epoch<S: Storage>(owner: impl Fn() -> S) {
     let first = owner();
-    assert_eq!(open(&first).await, Fence::default().opened());
+    let begun = open(&first).await;
+    assert_eq!((begun.epoch, begun.commit_seq), (1, 0));
     let second = owner();
     let fence = open(&second).await;
-    assert_eq!(fence, Fence::default().opened().opened());
+    assert_eq!(fence, begun.opened());
     assert_eq!(first.fence().await, Ok(fence));
     assert_eq!(open(&first).await, fence.opened());
 }

@@ -43,6 +43,9 @@ pub struct Fence {
     pub epoch: u64,
     /// Raised by every commit, across epochs.
     pub commit_seq: u64,
+    /// Which store it is: one that was deleted and begun anew has another. 0 where it does not
+    /// matter, and in a database of a former version.
+    pub incarnation: u64,
 }
 
 impl Fence {
@@ -51,7 +54,7 @@ impl Fence {
     pub fn opened(self) -> Fence {
         Fence {
             epoch: self.epoch + 1,
-            commit_seq: self.commit_seq,
+            ..self
         }
     }
 
@@ -59,8 +62,8 @@ impl Fence {
     #[must_use]
     pub fn committed(self) -> Fence {
         Fence {
-            epoch: self.epoch,
             commit_seq: self.commit_seq + 1,
+            ..self
         }
     }
 }

@@ -68,6 +68,7 @@ mod tests {
     const SENT: Fence = Fence {
         epoch: 3,
         commit_seq: 7,
+        incarnation: 5,
     };
 
     #[test]

@@ -32,7 +32,7 @@ async fn a_commit_asks_for_the_fence_last_and_commits_in_its_answer() {
     let trace = Patch::new(TRACE);
     let fence = storage.commit(fence, &batch).await.expect("it is open");
     let happy = trace.calls();
-    let stale = storage.commit(Fence::default(), &batch).await;
+    let stale = storage.commit(Fence { epoch: 0, ..fence }, &batch).await;
     let fenced = trace.calls();
     drop(trace);
     let batch = ["head.delete", "journal.put", "journal.put", "fence.get"];
@@ -115,7 +115,8 @@ async fn racing_owners_leave_what_the_fence_has_counted() {
         fence,
         Fence {
             epoch: 21,
-            commit_seq: written
+            commit_seq: written,
+            ..fence
         }
     );
     assert_eq!(keys(&storage).await.len() as u64, written);
@@ -289,10 +290,10 @@ async fn a_deleted_database_is_not_created_anew_under_its_owner() {
     let read = storage.read(&KeyRange::all(Store::Journal), 1).await;
     assert_eq!(read, Err(StorageError::Deleted));
     assert_eq!(storage.open().await, Err(StorageError::Deleted));
-    assert_eq!(
-        IndexedDbStorage::new(&name).open().await,
-        Ok(Fence::default().opened())
-    );
+    let anew = IndexedDbStorage::new(&name).open().await;
+    let anew = anew.expect("it can be created");
+    assert_eq!((anew.epoch, anew.commit_seq), (1, 0));
+    assert_ne!(anew.incarnation, fence.incarnation);
     gone(&name).await;
 }
 
@@ -328,10 +329,15 @@ async fn a_database_that_was_deleted_meanwhile_is_not_created_anew() {
 #[wasm_bindgen_test]
 async fn a_database_that_must_be_there_is_not_created() {
     let name = fresh("existing").await;
-    let storage = IndexedDbStorage::existing(&name);
+    let storage = IndexedDbStorage::existing(&name, 1);
     assert_eq!(storage.open().await, Err(StorageError::Deleted));
+    let created = IndexedDbStorage::new(&name).open().await;
+    let incarnation = created.expect("it can be created").incarnation;
+    let existing = || IndexedDbStorage::existing(&name, incarnation);
+    assert!(existing().open().await.is_ok());
+    delete_database(&name).await.expect("nobody has it");
     assert!(IndexedDbStorage::new(&name).open().await.is_ok());
-    assert!(IndexedDbStorage::existing(&name).open().await.is_ok());
+    assert_eq!(existing().open().await, Err(StorageError::Deleted));
     gone(&name).await;
 }
 

@@ -1,27 +1,11 @@
-import { expect, type Page, test } from "@playwright/test";
+import { expect, test } from "@playwright/test";
+import { withCrash } from "./crash";
 import { openCheck, PlaygroundPage } from "./playground";
 
 const CRASHES = 50;
 
 /** Loads take about so long here; a crash happens somewhere within. */
 const LOAD_MS = 1_500;
-
-/** Puts `crashBroker()` into every page: it ends the broker's worker, as a crash would. */
-async function withCrash(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    let broker: Worker | undefined;
-    globalThis.Worker = new Proxy(Worker, {
-      construct(Worker, [url, options]: [string | URL, WorkerOptions?]) {
-        const worker = new Worker(url, options);
-        if (options?.name?.startsWith("tablog-broker") === true) broker = worker;
-        return worker;
-      },
-    });
-    globalThis.crashBroker = () => {
-      broker?.terminate();
-    };
-  });
-}
 
 test("no acknowledged record is lost when the broker's worker is killed", async ({ page }) => {
   test.setTimeout(CRASHES * 20_000);

@@ -1,5 +1,6 @@
 // Tabs of one origin, and one tab that loads itself again.
 import { expect, test } from "@playwright/test";
+import { withCrash } from "./crash";
 import { openPackage } from "./package_page";
 
 test("a second tab waits, says so, and takes over with all that is there", async ({ context }) => {
@@ -95,4 +96,49 @@ test("after a reload a group goes on at once, without the members of the page be
   expect(again.members).toBe(1);
   // A dead member would hold the group up for its session timeout of 30 s.
   expect(again.waitedMs).toBeLessThan(10_000);
+});
+
+test("a tab whose databases were deleted does not go on in those of the next", async ({
+  context,
+}) => {
+  const first = await context.newPage();
+  await withCrash(first);
+  await openPackage(first);
+  const work = await first.evaluateHandle(async () => {
+    const kafka = app.open("again");
+    const producer = kafka.producer();
+    await producer.connect();
+    const send = () =>
+      app.failure(() => producer.send({ topic: "events", messages: [{ value: "first tab's" }] }));
+    await send();
+    return { kafka, send };
+  });
+  const second = await context.newPage();
+  await openPackage(second);
+  const waiting = await second.evaluateHandle(() => {
+    const kafka = app.open("again");
+    const producer = kafka.producer();
+    return { kafka, producer, connected: producer.connect() };
+  });
+  await expect.poll(() => waiting.evaluate(({ kafka }) => kafka.status)).toBe("waiting");
+
+  // The broker of the first tab dies before it has noticed, and the second tab is the next in turn.
+  await second.evaluate(async () => {
+    for (const { name = "" } of await indexedDB.databases()) indexedDB.deleteDatabase(name);
+    await indexedDB.databases();
+  });
+  await first.evaluate(() => {
+    globalThis.crashBroker();
+  });
+  await waiting.evaluate(async ({ producer, connected }) => {
+    await connected;
+    await producer.send({ topic: "events", messages: [{ value: "second tab's" }] });
+  });
+  await expect.poll(() => work.evaluate(({ kafka }) => kafka.status)).toBe("waiting");
+  const told = work.evaluate(({ send }) => send());
+  await second.close();
+  expect(await told).toMatchObject({ type: "DELETED", retriable: false });
+  expect(await work.evaluate(({ kafka }) => kafka.status)).toBe("failed");
+  const anew = await first.evaluate(() => app.read(app.open("again"), "events"));
+  expect(anew).toEqual(["second tab's"]);
 });

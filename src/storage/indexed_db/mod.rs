@@ -48,7 +48,8 @@ pub struct IndexedDbStorage {
 
 struct Inner {
     name: String,
-    may_create: bool,
+    /// Which database it must be: known from the start, or since it was opened.
+    incarnation: Cell<Option<u64>>,
     state: RefCell<State>,
     /// Held while the database is opened anew, so that two calls do not do that side by side.
     connecting: Mutex<()>,
@@ -67,13 +68,14 @@ enum State {
 impl IndexedDbStorage {
     /// The database with this name, which [`Storage::open`] creates if there is none.
     pub fn new(name: impl Into<String>) -> IndexedDbStorage {
-        IndexedDbStorage::with(name.into(), true)
+        IndexedDbStorage::with(name.into(), None)
     }
 
-    /// The database with this name, which is known to have been there: [`Storage::open`] answers
-    /// [`StorageError::Deleted`] if there is none.
-    pub fn existing(name: impl Into<String>) -> IndexedDbStorage {
-        IndexedDbStorage::with(name.into(), false)
+    /// The database with this name, which is known to have been there with this
+    /// [`Fence::incarnation`]: [`Storage::open`] answers [`StorageError::Deleted`] if there is none,
+    /// or another one.
+    pub fn existing(name: impl Into<String>, incarnation: u64) -> IndexedDbStorage {
+        IndexedDbStorage::with(name.into(), Some(incarnation))
     }
 
     /// Keeps back room in this database, for this owner and those who share it.
@@ -88,12 +90,12 @@ impl IndexedDbStorage {
         self
     }
 
-    fn with(name: String, may_create: bool) -> IndexedDbStorage {
+    fn with(name: String, incarnation: Option<u64>) -> IndexedDbStorage {
         IndexedDbStorage {
             room: None,
             inner: Rc::new(Inner {
                 name,
-                may_create,
+                incarnation: Cell::new(incarnation),
                 state: RefCell::new(State::Unopened),
                 connecting: Mutex::new(()),
                 fence: Cell::default(),
@@ -151,14 +153,16 @@ impl IndexedDbStorage {
         if let Some(connection) = self.connected()? {
             return Ok(connection);
         }
-        let create = self.inner.may_create && matches!(*self.inner.state.borrow(), State::Unopened);
+        let incarnation = self.inner.incarnation.get();
+        let create = incarnation.is_none() && matches!(*self.inner.state.borrow(), State::Unopened);
         let opened = async {
             let connection = Connection::open(&self.inner.name, create).await?;
             if !create {
                 // Somebody may have deleted the database and begun a new one of the same name.
                 let found = read::fence(connection.database()).await?;
                 let last = self.inner.fence.get();
-                if found.epoch < last.epoch || found.commit_seq < last.commit_seq {
+                let is_another = incarnation.is_some_and(|it| it != found.incarnation);
+                if is_another || found.epoch < last.epoch || found.commit_seq < last.commit_seq {
                     return Err(Failure::Storage(StorageError::Deleted));
                 }
             }
@@ -242,9 +246,17 @@ impl IndexedDbStorage {
 impl Storage for IndexedDbStorage {
     async fn open(&self) -> Result<Fence, StorageError> {
         let raise = async |connection: &Connection| {
-            let raised = write::write(connection.database(), Vec::new(), Durability::Relaxed, {
-                |found| Ok(found.unwrap_or_default().opened())
-            });
+            let known = self.inner.incarnation.get();
+            let raise = move |found: Option<Fence>| match (found, known) {
+                (Some(found), Some(known)) if found.incarnation != known => {
+                    Err(StorageError::Deleted)
+                }
+                (Some(found), _) => Ok(found.opened()),
+                (None, Some(_)) => Err(StorageError::Deleted),
+                (None, None) => Ok(first_fence().opened()),
+            };
+            let database = connection.database();
+            let raised = write::write(database, Vec::new(), Durability::Relaxed, raise);
             match raised.await {
                 // Raising the epoch once more does no harm.
                 Err(Failure::Unknown(why)) => Err(Failure::Lost(why)),
@@ -254,6 +266,7 @@ impl Storage for IndexedDbStorage {
         let fence = self.with_reserve(Reserve::All, async || self.run(&raise).await);
         let fence = fence.await?;
         self.inner.fence.set(fence);
+        self.inner.incarnation.set(Some(fence.incarnation));
         Ok(fence)
     }
 
@@ -261,8 +274,9 @@ impl Storage for IndexedDbStorage {
         self.opened()?;
         let commit = async |connection: &Connection| {
             let steps = write::steps(batch)?;
-            let check = move |found| match found {
+            let check = move |found: Option<Fence>| match found {
                 Some(found) if found == fence => Ok(fence.committed()),
+                Some(found) if found.incarnation != fence.incarnation => Err(StorageError::Deleted),
                 Some(found) => Err(StorageError::Fenced { found }),
                 None => Err(StorageError::Deleted),
             };
@@ -298,5 +312,15 @@ impl Storage for IndexedDbStorage {
         if let State::Connected(connection) = before {
             connection.close();
         }
+    }
+}
+
+/// The fence of a database that nobody has opened, with an incarnation that no other has had.
+fn first_fence() -> Fence {
+    // 52 bits, and never 0.
+    let random = js_sys::Math::random() * (1_u64 << 52) as f64;
+    Fence {
+        incarnation: random as u64 + 1,
+        ..Fence::default()
     }
 }

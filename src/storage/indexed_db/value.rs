@@ -53,11 +53,12 @@ pub(super) fn value_from_js(value: JsValue) -> Result<Vec<u8>, StorageError> {
     }
 }
 
-/// The fence as its row holds it: two big-endian numbers.
+/// The fence as its row holds it: big-endian numbers.
 pub(super) fn fence_to_js(fence: Fence) -> JsValue {
-    let mut bytes = [0; 16];
+    let mut bytes = [0; 24];
     bytes[..8].copy_from_slice(&fence.epoch.to_be_bytes());
-    bytes[8..].copy_from_slice(&fence.commit_seq.to_be_bytes());
+    bytes[8..16].copy_from_slice(&fence.commit_seq.to_be_bytes());
+    bytes[16..].copy_from_slice(&fence.incarnation.to_be_bytes());
     to_js(&bytes)
 }
 
@@ -67,13 +68,16 @@ pub(super) fn fence_from_js(value: JsValue) -> Result<Option<Fence>, StorageErro
         return Ok(None);
     }
     let bytes = value_from_js(value)?;
-    match bytes.as_chunks::<8>() {
-        ([epoch, commit_seq], []) => Ok(Some(Fence {
-            epoch: u64::from_be_bytes(*epoch),
-            commit_seq: u64::from_be_bytes(*commit_seq),
-        })),
-        _ => Err(corrupt("a fence of another length")),
-    }
+    let (epoch, commit_seq, incarnation) = match bytes.as_chunks::<8>() {
+        ([epoch, commit_seq, incarnation], []) => (epoch, commit_seq, incarnation),
+        ([epoch, commit_seq], []) => (epoch, commit_seq, &[0; 8]),
+        _ => return Err(corrupt("a fence of another length")),
+    };
+    Ok(Some(Fence {
+        epoch: u64::from_be_bytes(*epoch),
+        commit_seq: u64::from_be_bytes(*commit_seq),
+        incarnation: u64::from_be_bytes(*incarnation),
+    }))
 }
 
 /// The range for IndexedDB, which throws where it is empty; `None` stands for that.
