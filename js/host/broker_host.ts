@@ -37,6 +37,8 @@ export class BrokerHost {
         break;
       case "wire":
         this.#wire?.close();
+        // A new way comes with new clients: those who dialled in by the old one died with their host.
+        this.#node?.disconnectAll();
         this.#wire = message.port;
         this.#wire.onmessage = (event: MessageEvent<Dial>) => {
           this.#node?.connect(event.data.port);

@@ -115,6 +115,12 @@ impl BrokerNode {
         self.host.connect(port);
     }
 
+    /// Ends the connections of all clients, which are known to be gone.
+    #[wasm_bindgen(js_name = disconnectAll)]
+    pub fn disconnect_all(&self) {
+        self.host.disconnect_all();
+    }
+
     /// Of the broker's and the controller's database: what a successor must find.
     #[wasm_bindgen(getter)]
     pub fn incarnations(&self) -> Vec<String> {

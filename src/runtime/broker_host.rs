@@ -222,6 +222,14 @@ impl BrokerHost {
         [broker_side, controller_side].map(|side| side.incarnation.get())
     }
 
+    /// Ends the connections of all clients, which are known to be gone.
+    pub fn disconnect_all(&self) {
+        let ports = std::mem::take(&mut *self.inner.ports.borrow_mut());
+        for connection in ports.into_keys() {
+            self.inner.push(Node::Broker, Event::Closed { connection });
+        }
+    }
+
     /// Where frames that pass can be watched.
     pub fn tap(&self) -> &Tap {
         &self.inner.tap

@@ -1,0 +1,60 @@
+// What the hosts of broker and clients do, without a page between them.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+// eslint-disable-next-line no-restricted-imports -- only workers have it, and here there are none
+import { BrokerHost } from "../../dist/host/broker_host.js";
+// eslint-disable-next-line no-restricted-imports -- what the host is given
+import { compileWasm } from "../../dist/wasm.js";
+
+test("connections end with the clients that had them", async () => {
+  /** @type {(value?: undefined) => void} */
+  let onRunning;
+  const running = new Promise((resolve) => {
+    onRunning = resolve;
+  });
+  const host = new BrokerHost((message) => {
+    if (message.type === "running") onRunning();
+  });
+  const options = {
+    cluster: "hosts",
+    storage: /** @type {const} */ ("memory"),
+    nodeId: 1,
+    config: {},
+    incarnations: null,
+  };
+  host.handle({ type: "start", module: await compileWasm(), options, liveness: null });
+  await running;
+  const wire = () => {
+    const { port1, port2 } = new MessageChannel();
+    host.handle({ type: "wire", port: port1 });
+    return port2;
+  };
+  /** @param {MessagePort} port */
+  const dial = (port) => {
+    const { port1, port2 } = new MessageChannel();
+    port.postMessage({ port: port2 }, [port2]);
+    return port1;
+  };
+  /** @param {MessagePort} port */
+  const nextMessage = (port) =>
+    new Promise((resolve) => {
+      port.onmessage = ({ data }) => {
+        resolve(data);
+      };
+    });
+  // ApiVersions in version 0, with correlation id 7 and without a client id.
+  const request = new Uint8Array([0, 18, 0, 0, 0, 0, 0, 7, 255, 255]);
+
+  const dead = wire();
+  const connection = dial(dead);
+  connection.postMessage(request.buffer);
+  assert.ok((await nextMessage(connection)) instanceof ArrayBuffer);
+  const ended = nextMessage(connection);
+  const alive = wire();
+  assert.equal(await ended, null);
+  const another = dial(alive);
+  another.postMessage(request.buffer.slice(0));
+  assert.ok((await nextMessage(another)) instanceof ArrayBuffer);
+  for (const port of [dead, alive, connection, another]) port.close();
+  host.handle({ type: "close" });
+});
