@@ -4,7 +4,7 @@ use super::config::ClientOptions;
 use super::edge::{Edge, EdgeOf, Message, client_methods, offset};
 use super::error::ErrorObject;
 use super::partition_answer::PartitionAnswer;
-use super::{from_js, to_js};
+use super::{from_js, from_js_variant, from_tagged_js, to_js};
 use crate::client::admin::{
     Admin, AdminCommand, AdminOutput, AdminResult, ConfigAlteration, ConfigEntry, ConfigResource,
     DescribedConfigs, DescribedGroup, DescribedMember, GroupOffset, NewPartitions, NewTopic,
@@ -42,15 +42,18 @@ impl AdminClient {
 client_methods!(AdminClient);
 
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 enum Command {
     Connect {
         id: u64,
     },
     Run {
         id: u64,
-        #[serde(flatten)]
-        call: Call,
+        /// The name of a [`Call`], whose content `args` are.
+        #[serde(with = "serde_wasm_bindgen::preserve")]
+        operation: JsValue,
+        #[serde(with = "serde_wasm_bindgen::preserve")]
+        args: JsValue,
     },
     Close {
         id: u64,
@@ -59,12 +62,7 @@ enum Command {
 
 /// A method of KafkaJS's admin and its arguments.
 #[derive(Deserialize)]
-#[serde(
-    tag = "operation",
-    content = "args",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Call {
     CreateTopics {
         topics: Vec<Topic>,
@@ -186,9 +184,13 @@ impl TryFrom<Command> for AdminCommand {
     fn try_from(command: Command) -> Result<AdminCommand, JsValue> {
         Ok(match command {
             Command::Connect { id } => AdminCommand::Connect { id: CommandId(id) },
-            Command::Run { id, call } => AdminCommand::Run {
+            Command::Run {
+                id,
+                operation,
+                args,
+            } => AdminCommand::Run {
                 id: CommandId(id),
-                operation: call.try_into()?,
+                operation: from_js_variant::<Call>(&operation, &args)?.try_into()?,
             },
             Command::Close { id } => AdminCommand::Close { id: CommandId(id) },
         })

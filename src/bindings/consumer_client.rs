@@ -4,7 +4,7 @@ use super::config::{ConsumerOptions, offset_reset};
 use super::edge::{Edge, EdgeOf, Message, client_methods, offset, own_buffer};
 use super::error::ErrorObject;
 use super::partition_answer::PartitionAnswer;
-use super::{flat, from_js, to_js};
+use super::{flat, from_js, from_tagged_js, to_js};
 use crate::client::consumer::{
     AssignorQuestion, Consumer, ConsumerCommand, ConsumerEvent, ConsumerOutput, FetchedBatch,
     OffsetToCommit, Subscription,
@@ -41,11 +41,7 @@ impl ConsumerClient {
 client_methods!(ConsumerClient);
 
 #[derive(Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Command {
     Connect {
         id: u64,

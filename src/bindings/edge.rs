@@ -83,7 +83,7 @@ macro_rules! client_methods {
         impl $class {
             /// Takes a command; its answer comes as an output with the same `id`.
             pub fn command(&self, command: JsValue) -> Result<(), JsValue> {
-                let command = from_js::<Command>(command)?.try_into()?;
+                let command = from_tagged_js::<Command>(command)?.try_into()?;
                 self.host.command(command);
                 Ok(())
             }

@@ -20,6 +20,7 @@ pub use broker_node::BrokerNode;
 pub use consumer_client::ConsumerClient;
 pub use producer_client::ProducerClient;
 
+use js_sys::{Object, Reflect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -34,6 +35,22 @@ pub fn start() {
 /// Reads a plain object.
 fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
     serde_wasm_bindgen::from_value(value).map_err(|error| error::invalid(&error.to_string()))
+}
+
+/// Reads a plain object whose `type` says which variant of `T` its other properties are.
+///
+/// Not serde's `tag = "type"`, which first buffers the object, and compiles every variant once
+/// more to be read from that buffer.
+fn from_tagged_js<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
+    let tag = Reflect::get(&value, &"type".into())?;
+    from_js_variant(&tag, &value)
+}
+
+/// Reads the variant of `T` that `tag` names from its `content`.
+fn from_js_variant<T: DeserializeOwned>(tag: &JsValue, content: &JsValue) -> Result<T, JsValue> {
+    let variant = Object::new();
+    Reflect::set(&variant, tag, content)?;
+    from_js(variant.into())
 }
 
 /// Writes a plain object.

@@ -4,7 +4,7 @@ use super::config::ProducerOptions;
 use super::edge::{Edge, EdgeOf, Message, client_methods};
 use super::error::{self, ErrorObject};
 use super::partition_answer::PartitionAnswer;
-use super::{flat, from_js, to_js};
+use super::{flat, from_js, from_tagged_js, to_js};
 use crate::client::producer::{Acks, Producer, ProducerCommand, ProducerOutput, RecordMetadata};
 use crate::client::{CommandId, KafkaError};
 use crate::record::Compression;
@@ -37,11 +37,7 @@ impl ProducerClient {
 client_methods!(ProducerClient);
 
 #[derive(Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Command {
     Connect {
         id: u64,
