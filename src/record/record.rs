@@ -97,14 +97,14 @@ impl Records {
     fn read_record(&mut self) -> Option<Record> {
         let mut input = &self.rest[..];
         let length = usize::try_from(read_varint(&mut input)?).ok()?;
-        self.rest.advance(self.rest.len() - input.len());
-        if length > self.rest.len() {
-            return None;
-        }
-        RecordReader {
-            rest: self.rest.split_to(length),
-        }
-        .record(&self.header)
+        let (record, behind) = input.split_at_checked(length)?;
+        let reader = RecordReader {
+            records: &self.rest,
+            rest: record,
+        };
+        let record = reader.record(&self.header)?;
+        self.rest.advance(self.rest.len() - behind.len());
+        Some(record)
     }
 }
 
@@ -144,18 +144,20 @@ impl std::iter::FusedIterator for Records {}
 const RECORD_BYTES_MIN: usize = 7;
 
 /// Takes the fields off one record's bytes; `None` when they do not fit.
-struct RecordReader {
-    rest: Bytes,
+struct RecordReader<'a> {
+    /// What keys and values are slices of.
+    records: &'a Bytes,
+    rest: &'a [u8],
 }
 
-impl RecordReader {
+impl RecordReader<'_> {
     fn record(mut self, header: &BatchHeader) -> Option<Record> {
         self.rest.try_get_u8().ok()?; // no attribute of a record has a meaning
-        let timestamp_delta = self.number(read_varlong)?;
-        let offset_delta = self.number(read_varint)?;
+        let timestamp_delta = read_varlong(&mut self.rest)?;
+        let offset_delta = read_varint(&mut self.rest)?;
         let key = self.nullable_bytes()?;
         let value = self.nullable_bytes()?;
-        let count = usize::try_from(self.number(read_varint)?).ok()?;
+        let count = usize::try_from(read_varint(&mut self.rest)?).ok()?;
         // A header takes at least 2 bytes, so nothing larger than the input justifies is allocated.
         if count > self.rest.len() / 2 {
             return None;
@@ -182,20 +184,14 @@ impl RecordReader {
         })
     }
 
-    fn number<T>(&mut self, read: fn(&mut &[u8]) -> Option<T>) -> Option<T> {
-        let mut input = &self.rest[..];
-        let number = read(&mut input)?;
-        self.rest.advance(self.rest.len() - input.len());
-        Some(number)
-    }
-
     /// The outer `None` is malformed, the inner one null.
     fn nullable_bytes(&mut self) -> Option<Option<Bytes>> {
-        match usize::try_from(self.number(read_varint)?) {
-            Err(_) => Some(None),
-            Ok(length) if length > self.rest.len() => None,
-            Ok(length) => Some(Some(self.rest.split_to(length))),
-        }
+        let Ok(length) = usize::try_from(read_varint(&mut self.rest)?) else {
+            return Some(None);
+        };
+        let (bytes, behind) = self.rest.split_at_checked(length)?;
+        self.rest = behind;
+        Some(Some(self.records.slice_ref(bytes)))
     }
 }
 

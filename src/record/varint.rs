@@ -43,7 +43,8 @@ pub(super) fn read_varlong(input: &mut &[u8]) -> Option<i64> {
 
 fn read_unsigned(input: &mut &[u8], bytes_max: usize) -> Option<u64> {
     let mut value = 0;
-    for (index, byte) in input.iter().take(bytes_max).enumerate() {
+    for index in 0..bytes_max {
+        let byte = *input.get(index)?;
         value |= u64::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
             *input = &input[index + 1..];
