@@ -225,11 +225,15 @@ impl IndexedDbStorage {
     ) -> Result<T, StorageError> {
         let mut written = write().await;
         for _ in 0..QUOTA_RETRIES_MAX {
-            match (&written, &self.room) {
-                (Err(StorageError::Quota), Some(room)) => room.spend(reserve).await?,
-                _ => break,
+            let (Err(StorageError::Quota), Some(room)) = (&written, &self.room) else {
+                break;
+            };
+            match room.spend(reserve).await {
+                // Firefox refuses a deletion too when its log cannot grow, and closes the database.
+                // When that is opened anew the log is gone, and there is room.
+                Ok(()) | Err(StorageError::Quota) => written = write().await,
+                Err(error) => return Err(error),
             }
-            written = write().await;
         }
         written
     }
