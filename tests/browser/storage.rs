@@ -426,7 +426,7 @@ async fn a_value_is_stored_without_the_memory_around_it() {
     let mut batch = WriteBatch::default();
     batch.put(Store::Segment, b"k".to_vec(), vec![1; 100].into());
     storage.commit(fence, &batch).await.expect("it is open");
-    assert_eq!(patch.calls(), ["100 100", "16 16"]);
+    assert_eq!(patch.calls(), ["100 100", "24 24"]);
     drop(patch);
     gone(&name).await;
 }
