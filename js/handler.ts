@@ -78,24 +78,34 @@ export class Handler {
 
   async #eachBatch(work: Work, eachBatch: EachBatchHandler): Promise<void> {
     const { progress, run } = this.#options;
+    // Who was told to stop may not have come to the end.
+    let toldToStop = false;
+    const tellToStop = (stop: boolean): boolean => {
+      toldToStop ||= stop;
+      return stop;
+    };
     await eachBatch({
       batch: work.batch,
       resolveOffset: (offset) => {
         this.#resolve(work, plainOffset(offset));
       },
-      heartbeat: () => this.#heartbeat(work),
+      heartbeat: async () => {
+        tellToStop(work.interrupted.aborted);
+        await this.#heartbeat(work);
+      },
       pause: () => this.#pause(work),
       commitOffsetsIfNecessary: (offsets) => this.#commitIfNecessary(work, offsets),
       uncommittedOffsets: () => progress.uncommittedOffsets(),
-      isRunning: () => !this.#isStopped(),
-      isStale: () => work.interrupted.aborted,
+      isRunning: () => !tellToStop(this.#isStopped()),
+      isStale: () => tellToStop(work.interrupted.aborted),
     });
-    if (run.eachBatchAutoResolve !== false) this.#resolve(work, work.batch.lastOffset());
+    const autoResolve = run.eachBatchAutoResolve !== false && !toldToStop;
+    if (autoResolve) this.#resolve(work, work.batch.lastOffset());
     if (this.#breather.isDue()) await this.#breather.breathe();
   }
 
   #resolve(work: Work, offset: string): void {
-    if (work.interrupted.aborted) return;
+    if (work.isStale) return;
     const from = work.nextOffset;
     work.resolve(offset);
     this.#options.progress.resolve(work.partition, from, work.nextOffset);

@@ -131,7 +131,7 @@ export class Runner {
   }
 
   seek({ topic, partition, offset }: TopicPartitionOffset): void {
-    this.#inHand.get(partitionKey({ topic, partition }))?.interrupt();
+    this.#inHand.get(partitionKey({ topic, partition }))?.abandon();
     this.#progress.forget({ topic, partition });
     this.#ask({ type: "seek", topic, partition, offset });
   }
@@ -298,7 +298,7 @@ export class Runner {
       case "revoked":
       case "lost":
         for (const partition of (payload as { partitions: TopicPartition[] }).partitions) {
-          this.#inHand.get(partitionKey(partition))?.interrupt();
+          this.#inHand.get(partitionKey(partition))?.abandon();
           this.#progress.forget(partition);
         }
         break;

@@ -6,6 +6,7 @@ export class Work {
   readonly batch: FetchedBatch;
   readonly #polled: PolledBatch;
   readonly #interruption = new AbortController();
+  #stale = false;
   #nextOffset: string;
 
   constructor(polled: PolledBatch) {
@@ -34,9 +35,19 @@ export class Work {
         : (BigInt(offset) + 1n).toString();
   }
 
-  /** The rest is not to be processed: the partition goes, or went, or was sought elsewhere. */
+  /** The rest is not to be processed: the partition goes. What was processed still counts. */
   interrupt(): void {
     this.#interruption.abort();
+  }
+
+  /** The partition went, or was sought elsewhere: what is processed of it counts no more. */
+  abandon(): void {
+    this.#stale = true;
+    this.#interruption.abort();
+  }
+
+  get isStale(): boolean {
+    return this.#stale;
   }
 
   get interrupted(): AbortSignal {
