@@ -57,6 +57,16 @@ pub(super) struct Fetch {
     partitions: BTreeMap<TopicPartition, (u64, i64)>,
 }
 
+/// What a fetch asks of a partition, noted there: with thousands of partitions nobody could look
+/// for each of them in every fetch whenever anything happens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// [`Fetch::number`].
+    fetch: u32,
+    fence: u64,
+    offset: i64,
+}
+
 /// Partitions to fetch, each with its fence and offset.
 type Wanted = Vec<(TopicPartition, u64, i64)>;
 
@@ -100,9 +110,20 @@ impl Consumer {
         let fetches = self.fetching.range((node_id, 0)..(node_id, u8::MAX));
         let oldest = fetches.min_by_key(|(_, fetch)| fetch.sent_at);
         if let Some((&(node_id, lane), _)) = oldest {
-            self.fetching.remove(&(node_id, lane));
+            self.take_fetch(node_id, lane);
             self.cluster.abandon(node_id, Lane::Fetch(lane));
         }
+    }
+
+    /// A fetch is not under way any more.
+    fn take_fetch(&mut self, node_id: i32, lane: u8) -> Option<Fetch> {
+        let fetch = self.fetching.remove(&(node_id, lane))?;
+        for name in fetch.partitions.keys() {
+            if let Some(state) = self.partitions.get_mut(name) {
+                state.asked = state.asked.filter(|asked| asked.fetch != fetch.number);
+            }
+        }
+        Some(fetch)
     }
 
     /// What is to be fetched and is not, by leader.
@@ -112,7 +133,10 @@ impl Consumer {
             let Position::At(offset) = state.position else {
                 continue;
             };
-            if state.buffer.is_some()
+            let asked = state.asked;
+            let is_asked = |asked: Asked| asked.fence == state.fence && asked.offset == offset;
+            if asked.is_some_and(is_asked)
+                || state.buffer.is_some()
                 || state.revoking
                 || state.not_before > now.monotonic
                 || self.partitions.is_paused(name)
@@ -121,12 +145,8 @@ impl Consumer {
             }
             match self.cluster.metadata.leader(name) {
                 Some(leader) => {
-                    let mut fetches = self.fetching.range((leader, 0)..(leader, u8::MAX));
-                    let asked = (state.fence, offset);
-                    if !fetches.any(|(_, fetch)| fetch.partitions.get(name) == Some(&asked)) {
-                        let wanted = (name.clone(), state.fence, offset);
-                        nodes.entry(leader).or_default().push(wanted);
-                    }
+                    let wanted = (name.clone(), state.fence, offset);
+                    nodes.entry(leader).or_default().push(wanted);
                 }
                 None => self.cluster.request_refresh(),
             }
@@ -166,10 +186,19 @@ impl Consumer {
             topics,
             ..Default::default()
         });
+        let number = self.fetches_sent;
+        for (name, fence, offset) in &asked {
+            if let Some(state) = self.partitions.get_mut(name) {
+                state.asked = Some(Asked {
+                    fetch: number,
+                    fence: *fence,
+                    offset: *offset,
+                });
+            }
+        }
         let partitions = asked
             .into_iter()
             .map(|(name, fence, offset)| (name, (fence, offset)));
-        let number = self.fetches_sent;
         let fetch = Fetch {
             number,
             sent_at: now.monotonic,
@@ -208,7 +237,7 @@ impl Consumer {
         if under_way.is_none_or(|fetch| fetch.number != number) {
             return;
         }
-        let Some(fetch) = self.fetching.remove(&(node_id, lane)) else {
+        let Some(fetch) = self.take_fetch(node_id, lane) else {
             return;
         };
         let response = match result {

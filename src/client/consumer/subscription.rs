@@ -6,7 +6,7 @@ use crate::client::TopicPartition;
 use crate::now::Instant;
 
 use super::config::OffsetReset;
-use super::fetcher::Buffer;
+use super::fetcher::{Asked, Buffer};
 
 /// The partitions that this consumer has.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(super) struct Partition {
     /// What the application says with another fence is about something older.
     pub fence: u64,
     pub position: Position,
+    /// The newest fetch that asks for it, while that is under way.
+    pub asked: Option<Asked>,
     /// Fetched from the position on.
     pub buffer: Option<Buffer>,
     /// The application has a batch that ends here and has not said that it is through with it.
@@ -74,6 +76,7 @@ impl Partitions {
         let state = Partition {
             fence,
             position,
+            asked: None,
             buffer: None,
             delivered_to: None,
             resolved: offset.filter(|offset| *offset >= 0),
