@@ -8,6 +8,12 @@ export interface SubscribedTopic {
   offsetReset: "earliest" | "latest";
 }
 
+/**
+ * Kafka's own topics, which no pattern means (`exclude.internal.topics` of Kafka's consumer): who
+ * commits while reading all topics would feed itself for ever.
+ */
+const INTERNAL_TOPICS = ["__consumer_offsets", "__transaction_state"];
+
 export class Subscriptions {
   readonly #topics = new Map<string, SubscribedTopic>();
   readonly #patterns: { pattern: RegExp; offsetReset: SubscribedTopic["offsetReset"] }[] = [];
@@ -25,11 +31,12 @@ export class Subscriptions {
     return 0 < this.#patterns.length;
   }
 
-  /** The topics, with those of the cluster that match a pattern. */
+  /** The topics, with those of the cluster that match a pattern and are not internal. */
   resolve(clusterTopics: readonly string[]): SubscribedTopic[] {
     const topics = new Map(this.#topics);
+    const matchable = clusterTopics.filter((topic) => !INTERNAL_TOPICS.includes(topic));
     for (const { pattern, offsetReset } of this.#patterns) {
-      for (const topic of clusterTopics) {
+      for (const topic of matchable) {
         // `search` takes no notice of a pattern's own position, unlike `test`.
         if (topic.search(pattern) !== -1 && !topics.has(topic))
           topics.set(topic, { topic, offsetReset });
