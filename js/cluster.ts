@@ -15,7 +15,7 @@ import { hold } from "./locks.js";
 import { checkEnvironment } from "./options.js";
 import { compileWasm, type WasmSource } from "./wasm.js";
 
-/** How a cluster of this page is set up. The first who names it decides. */
+/** How a cluster of this page is set up. The first who names it decides; others must agree. */
 export interface ClusterOptions {
   /** Instances of one page with the same name share one broker. */
   cluster: string;
@@ -27,6 +27,14 @@ export interface ClusterOptions {
   wasm?: WasmSource;
   /** Broker configs under Kafka's names, such as `num.partitions`. */
   brokerConfig: Record<string, string>;
+  /** What must be so where the cluster is open already: what was chosen, not what is a default. */
+  chosen: Chosen;
+}
+
+interface Chosen {
+  storage: "indexeddb" | "memory";
+  worker: boolean | undefined;
+  brokerConfig: Record<string, string> | undefined;
 }
 
 /** What a broker's host is told. */
@@ -91,13 +99,9 @@ export class Cluster {
   /** The cluster of that name, started when nobody has it yet. Every user releases it once. */
   static acquire(options: ClusterOptions): Cluster {
     let cluster = clusters.get(options.cluster);
-    if (cluster !== undefined && cluster.options.storage !== options.storage) {
-      throw new TablogError(
-        `cluster "${options.cluster}" is open with storage "${cluster.options.storage}"`,
-        { type: "INVALID_CONFIG", code: 40 },
-      );
-    }
-    if (cluster === undefined) {
+    if (cluster !== undefined) {
+      checkSame(cluster.options, options);
+    } else {
       checkEnvironment(options);
       cluster = new Cluster(options);
       clusters.set(options.cluster, cluster);
@@ -379,4 +383,21 @@ function workerChannel<Out>(
 
 function localChannel<Out>(handle: (message: Out) => void): Channel<Out> {
   return { post: handle, end: () => undefined };
+}
+
+/** Throws when a cluster is open otherwise than it was chosen. */
+function checkSame(open: ClusterOptions, { cluster, chosen }: ClusterOptions): void {
+  for (const name of Object.keys(chosen) as (keyof Chosen)[]) {
+    const [is, shall] = [canonical(open[name]), canonical(chosen[name] ?? open[name])];
+    if (is === shall) continue;
+    throw new TablogError(`cluster "${cluster}" is open with ${name} ${is}, not ${shall}`, {
+      type: "INVALID_CONFIG",
+      code: 40,
+    });
+  }
+}
+
+/** As JSON, with the keys in order. */
+function canonical(value: string | boolean | object): string {
+  return JSON.stringify(value, Object.keys(value).sort());
 }

@@ -55,7 +55,9 @@ export function clusterOptions(config: KafkaConfig): ClusterOptions {
   if (storage === "indexeddb" && !worker) {
     throw unsupported('worker: false needs storage: "memory"');
   }
-  return { cluster, storage, worker, brokerConfig, ...(wasm === undefined ? {} : { wasm }) };
+  const chosen = { storage, worker: config.worker, brokerConfig: config.brokerConfig };
+  const options = { cluster, storage, worker, brokerConfig, chosen };
+  return wasm === undefined ? options : { ...options, wasm };
 }
 
 /** Throws when this is no place for such a cluster. */

@@ -34,7 +34,7 @@ export interface KafkaConfig {
   worker?: boolean;
   /** Where the wasm comes from, when not from beside the package. */
   wasm?: WasmSource;
-  /** Broker configs under Kafka's names, such as `num.partitions`. The first who connects decides. */
+  /** Broker configs under Kafka's names, such as `num.partitions`. The first who connects decides; others must agree. */
   brokerConfig?: Record<string, string>;
   clientId?: string;
   /** Milliseconds. Default 1,000. */
