@@ -1,4 +1,5 @@
 // A cluster of this page: its broker, watched and replaced when it dies, and the clients' host.
+import { type Channel, type HostFailure, localChannel, workerChannel } from "./channel.js";
 import { asError } from "./error_object.js";
 import { type KafkaJSError, TablogError } from "./errors.js";
 import { BrokerHost } from "./host/broker_host.js";
@@ -6,6 +7,7 @@ import { ClientHost } from "./host/client_host.js";
 import type {
   ClientKind,
   FromBrokerHost,
+  FromClientHost,
   Liveness,
   ToBrokerHost,
   ToClientHost,
@@ -13,6 +15,7 @@ import type {
 } from "./host/messages.js";
 import { hold } from "./locks.js";
 import { checkEnvironment } from "./options.js";
+import { Restarts, RESTARTS_MAX } from "./restarts.js";
 import { compileWasm, type WasmSource } from "./wasm.js";
 
 /** How a cluster of this page is set up. The first who names it decides; others must agree. */
@@ -57,16 +60,14 @@ export type ClusterStatus =
   /** Another tab has it; this one takes over when that is gone. */
   | "waiting"
   | "running"
-  /** It died and is being replaced. */
+  /** It, or the worker of the clients, died and is being replaced. */
   | "restarting"
   /** It cannot be started; see the error of `running()`. */
   | "failed"
   | "closed";
 
 const NODE_ID = 1;
-/** Brokers that died in a row, without one that ran for a while, before the cluster is given up. */
-const RESTARTS_MAX = 5;
-const RUN_MS_MIN = 1_000;
+const DIED: HostFailure = { reason: "its worker died", notLoaded: false };
 
 const clusters = new Map<string, Cluster>();
 
@@ -74,11 +75,16 @@ export class Cluster {
   readonly options: ClusterOptions;
   #status: ClusterStatus = "starting";
   #users = 0;
-  #restarts = 0;
   /** What a successor of the broker must find. */
   #incarnations: string[] | null = null;
-  /** By `performance.now()`. */
-  #runningSinceMs = Infinity;
+  readonly #brokerRestarts = new Restarts();
+  readonly #clientsRestarts = new Restarts();
+  /** A worker has run, so its script is where it is looked for. */
+  #loaded = false;
+  #brokerRuns = false;
+  #clientsRun = false;
+  /** Aborts when the cluster is not to go on. */
+  readonly #ended = new AbortController();
   /** Held for as long as this page has the cluster; null where nobody is watched by locks. */
   readonly #pageLock: string | null;
   #unlock: () => void = () => undefined;
@@ -156,7 +162,7 @@ export class Cluster {
     onEnd: (error: KafkaJSError) => void,
   ): { port: MessagePort; ended: () => void } {
     const { port1, port2 } = new MessageChannel();
-    if (this.#clients === undefined) throw new Error("clients come after running()");
+    if (this.#clients === undefined) throw this.#error ?? clientsStopped("it is not there");
     this.#clients.post({ type: "create", kind, options, port: port2 }, [port2]);
     this.#clientEnds.add(onEnd);
     return { port: port1, ended: () => this.#clientEnds.delete(onEnd) };
@@ -169,9 +175,7 @@ export class Cluster {
     if (clusters.get(this.options.cluster) === this) clusters.delete(this.options.cluster);
     this.#setStatus("closed");
     this.#broker?.post({ type: "close" });
-    this.#endClients(new TablogError("the cluster is closed", { type: "CLOSED" }));
-    this.#clients?.end();
-    this.#unlock();
+    this.#end(new TablogError("the cluster is closed", { type: "CLOSED" }));
   }
 
   #start(): void {
@@ -192,16 +196,24 @@ export class Cluster {
   }
 
   #startClients(module: WebAssembly.Module): void {
-    const clients = this.#clientHost();
+    const liveness = this.#liveness("clients");
+    const clients = this.#clientHost((message) => {
+      if (this.#clients !== clients) return;
+      this.#loaded = true;
+      this.#clientsRun = true;
+      this.#clientsRestarts.runs();
+      if (liveness !== null && message.watched) {
+        this.#watch(liveness.lock, () => {
+          this.#replaceClients(clients, module, DIED);
+        });
+      }
+      this.#join();
+    });
     this.#clients = clients;
-    clients.post({ type: "start", module });
-    clients.onError = (reason) => {
-      const message = `the worker of the clients died: ${reason}`;
-      this.#endClients(new TablogError(message, { type: "CLIENT_STOPPED", retriable: true }));
-      clients.end();
-      this.#startClients(module);
-      if (this.#status === "running") this.#wire();
+    clients.onError = (failure) => {
+      this.#replaceClients(clients, module, failure);
     };
+    clients.post({ type: "start", module, liveness });
   }
 
   #startBroker(module: WebAssembly.Module): void {
@@ -213,17 +225,15 @@ export class Cluster {
       config,
       incarnations: this.#incarnations,
     };
-    const pageLock = this.#pageLock;
-    const lock = `tablog:${cluster}:host:${crypto.randomUUID()}`;
-    const liveness = pageLock === null ? null : { lock, pageLock };
+    const liveness = this.#liveness("host");
     const broker = this.#brokerHost((message) => {
       // A broker that was replaced has nothing more to say.
       if (this.#broker === broker) this.#brokerSaid(message, module, liveness, broker);
       else if (message.type === "closed") broker.end();
     });
     this.#broker = broker;
-    broker.onError = (message) => {
-      if (this.#broker === broker) this.#replace(module, message);
+    broker.onError = (failure) => {
+      if (this.#broker === broker) this.#replaceBroker(module, failure);
     };
     broker.post({ type: "start", module, options, liveness });
   }
@@ -234,25 +244,30 @@ export class Cluster {
     liveness: Liveness | null,
     broker: Channel<ToBrokerHost>,
   ): void {
+    this.#loaded = true;
     switch (message.type) {
       case "waiting":
         this.#setStatus("waiting");
         break;
       case "running":
         this.#incarnations = message.incarnations;
-        this.#wire();
+        this.#brokerRuns = true;
+        this.#brokerRestarts.runs();
         if (this.#traceListeners.size > 0) broker.post({ type: "tap", on: true });
-        this.#runningSinceMs = performance.now();
-        this.#setStatus("running");
+        this.#join();
         // After "clear site data" Chromium's new workers and the page they belong to do not see
         // each other's locks any more, until the page is loaded again.
-        if (liveness !== null && message.watched) this.#watch(liveness.lock, broker, module);
+        if (liveness !== null && message.watched) {
+          this.#watch(liveness.lock, () => {
+            if (this.#broker === broker) this.#replaceBroker(module, DIED);
+          });
+        }
         break;
       case "stopped":
         if (message.error.type === "DELETED") {
           // A successor would begin anew under those who still write to what is gone.
           this.#fail(asError(message.error));
-        } else this.#replace(module, message.error.message);
+        } else this.#replaceBroker(module, { reason: message.error.message, notLoaded: false });
         break;
       case "failed":
         this.#fail(asError(message.error));
@@ -265,40 +280,87 @@ export class Cluster {
     }
   }
 
-  /** Connects the two workers: what dials in one arrives in the other. */
-  #wire(): void {
+  /** Connects the two workers, once both run: what dials in one arrives in the other. */
+  #join(): void {
+    if (!this.#brokerRuns || !this.#clientsRun) return;
     const { port1, port2 } = new MessageChannel();
     this.#broker?.post({ type: "wire", port: port1 }, [port1]);
     this.#clients?.post({ type: "wire", port: port2 }, [port2]);
+    this.#setStatus("running");
   }
 
-  /** Waits for the lock that the broker's worker holds: only its death frees it. */
-  #watch(liveness: string, broker: Channel<ToBrokerHost>, module: WebAssembly.Module): void {
-    void navigator.locks.request(liveness, () => {
-      if (this.#broker === broker) this.#replace(module, "its worker died");
+  /** The locks that tell of a new worker's death; null where nobody is watched by locks. */
+  #liveness(role: string): Liveness | null {
+    if (this.#pageLock === null) return null;
+    const lock = `tablog:${this.options.cluster}:${role}:${crypto.randomUUID()}`;
+    return { lock, pageLock: this.#pageLock };
+  }
+
+  /** Waits for the lock that a worker holds: only its death frees it. */
+  #watch(lock: string, onDeath: () => void): void {
+    void navigator.locks.request(lock, onDeath);
+  }
+
+  #replaceClients(
+    clients: Channel<ToClientHost>,
+    module: WebAssembly.Module,
+    { reason, notLoaded }: HostFailure,
+  ): void {
+    if (this.#clients !== clients) return;
+    clients.end();
+    this.#clients = undefined;
+    this.#clientsRun = false;
+    if (!notLoaded && !this.#clientsRestarts.mayRestart()) {
+      const message = `the worker of the clients stopped ${RESTARTS_MAX} times in a row: ${reason}`;
+      this.#fail(new TablogError(message, { type: "CLIENT_STOPPED" }));
+      return;
+    }
+    if (this.#status === "running") this.#setStatus("restarting");
+    this.#endClients(clientsStopped(reason));
+    this.#restart(this.#clientsRestarts, notLoaded, () => {
+      this.#startClients(module);
     });
   }
 
-  #replace(module: WebAssembly.Module, reason: string): void {
+  #replaceBroker(module: WebAssembly.Module, { reason, notLoaded }: HostFailure): void {
     this.#broker?.end();
     this.#broker = undefined;
+    this.#brokerRuns = false;
     this.#clients?.post({ type: "wire", port: null });
     if (this.#status === "closed") return;
-    if (this.options.storage === "memory") {
+    if (!notLoaded && this.options.storage === "memory") {
       const message = `the broker stopped, and with it went what it kept in memory: ${reason}`;
       this.#fail(new TablogError(message, { type: "BROKER_STOPPED" }));
       return;
     }
-    if (this.#runningSinceMs + RUN_MS_MIN < performance.now()) this.#restarts = 0;
-    this.#runningSinceMs = Infinity;
-    this.#restarts += 1;
-    if (RESTARTS_MAX < this.#restarts) {
+    if (!notLoaded && !this.#brokerRestarts.mayRestart()) {
       const message = `the broker stopped ${RESTARTS_MAX} times in a row: ${reason}`;
       this.#fail(new TablogError(message, { type: "BROKER_STOPPED" }));
       return;
     }
     this.#setStatus("restarting");
-    this.#startBroker(module);
+    this.#restart(this.#brokerRestarts, notLoaded, () => {
+      this.#startBroker(module);
+    });
+  }
+
+  /**
+   * Starts a worker again. Without network its script cannot be loaded, which says nothing against
+   * the worker: that is tried for as long as the page lives. A script that was never there is not
+   * waited for.
+   */
+  #restart(restarts: Restarts, notLoaded: boolean, start: () => void): void {
+    if (!notLoaded) start();
+    else if (this.#loaded) {
+      void restarts.beforeLoad(this.#ended.signal).then(() => {
+        if (!this.#ended.signal.aborted) start();
+      });
+    } else {
+      const message =
+        "the script of tablog's worker could not be loaded: there is no network, a " +
+        "Content-Security-Policy without worker-src 'self', or the bundler left it out";
+      this.#fail(new TablogError(message, { type: "WORKER_NOT_FOUND", retriable: true }));
+    }
   }
 
   #fail(error: KafkaJSError): void {
@@ -308,8 +370,15 @@ export class Cluster {
     // Its name is free for a successor.
     if (clusters.get(this.options.cluster) === this) clusters.delete(this.options.cluster);
     this.#setStatus("failed");
+    this.#end(error);
+  }
+
+  /** What is left without a broker. */
+  #end(error: KafkaJSError): void {
+    this.#ended.abort();
     this.#endClients(error);
     this.#clients?.end();
+    this.#clients = undefined;
     this.#unlock();
   }
 
@@ -324,7 +393,7 @@ export class Cluster {
     for (const listener of [...this.#statusListeners]) listener(status);
   }
 
-  #clientHost(): Channel<ToClientHost> {
+  #clientHost(tell: (message: FromClientHost) => void): Channel<ToClientHost> {
     if (this.options.worker) {
       // Bundlers find a worker only in this literal form.
       return workerChannel(
@@ -332,9 +401,10 @@ export class Cluster {
           type: "module",
           name: "tablog-client",
         }),
+        tell,
       );
     }
-    const host = new ClientHost();
+    const host = new ClientHost(tell);
     return localChannel((message) => {
       host.handle(message);
     });
@@ -357,32 +427,11 @@ export class Cluster {
   }
 }
 
-/** Where messages for a host go: to a worker, or to an object of this thread. */
-interface Channel<Message> {
-  post(message: Message, transfer?: Transferable[]): void;
-  end(): void;
-  onError?: (message: string) => void;
-}
-
-function workerChannel<Out>(
-  worker: Worker,
-  tell?: (message: FromBrokerHost) => void,
-): Channel<Out> {
-  worker.onmessage = (event: MessageEvent<FromBrokerHost>) => tell?.(event.data);
-  const channel: Channel<Out> = {
-    post: (message, transfer = []) => {
-      worker.postMessage(message, transfer);
-    },
-    end: () => {
-      worker.terminate();
-    },
-  };
-  worker.onerror = (event) => channel.onError?.(event.message);
-  return channel;
-}
-
-function localChannel<Out>(handle: (message: Out) => void): Channel<Out> {
-  return { post: handle, end: () => undefined };
+function clientsStopped(reason: string): TablogError {
+  const message =
+    `the worker of the clients stopped: ${reason}. What was not answered may have been done or ` +
+    "not. Producers and admins go on after another connect(), consumers by themselves";
+  return new TablogError(message, { type: "CLIENT_STOPPED", retriable: true });
 }
 
 /** Throws when a cluster is open otherwise than it was chosen. */

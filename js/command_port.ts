@@ -51,6 +51,8 @@ export class CommandPort {
     };
     const { port, ended } = cluster.client(kind, options, (error) => {
       this.#fail(error);
+      // Who has nothing under way hears of it as well.
+      this.#onEvent({ name: "crash", payload: { error } });
     });
     this.#port = port;
     this.#ended = ended;
@@ -60,6 +62,11 @@ export class CommandPort {
     this.#unobserve = instrumentation?.observe((on) => {
       this.tell({ type: "observe", on });
     });
+  }
+
+  /** The state machine is gone; every request fails. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Sends a command and gives its answer. Abandoned, not undone, when the signal aborts. */

@@ -40,6 +40,11 @@ export class Connector {
     return this.#connection;
   }
 
+  /** Whether there is one that can be used. */
+  get isConnected(): boolean {
+    return this.#connection?.port.failed === false;
+  }
+
   /** What is being made; rejects when that fails. */
   get connecting(): Promise<Connection> | undefined {
     return this.#connecting;
@@ -47,7 +52,7 @@ export class Connector {
 
   /** Waits for the broker (as long as another tab has it) and starts a state machine. */
   async connect(signal?: AbortSignal): Promise<Connection> {
-    if (this.#connection !== undefined) return this.#connection;
+    if (this.#connection?.port.failed === false) return this.#connection;
     this.#connecting ??= this.#connect(signal);
     try {
       this.#connection = await this.#connecting;
@@ -66,20 +71,28 @@ export class Connector {
     if (connection === undefined) return;
     const { cluster, port } = connection;
     try {
-      // A cluster that is gone has nothing to finish.
-      if (cluster.status !== "failed" && cluster.status !== "closed") {
-        await port.request({ type: "close" });
-      }
+      // A state machine that is gone has nothing to finish.
+      if (!port.failed) await port.request({ type: "close" });
     } finally {
       port.close();
       this.#shared.lease.release(cluster);
     }
   }
 
+  /** Gives up a connection whose state machine is gone. */
+  #forget(): void {
+    if (this.#connection === undefined) return;
+    const { cluster, port } = this.#connection;
+    this.#connection = undefined;
+    port.close();
+    this.#shared.lease.release(cluster);
+  }
+
   async #connect(signal: AbortSignal | undefined): Promise<Connection> {
     signal?.throwIfAborted();
     const { lease } = this.#shared;
     const cluster = lease.acquire();
+    this.#forget();
     let port: CommandPort | undefined;
     try {
       await abortable(cluster.running(), signal);

@@ -63,7 +63,7 @@ export class Producer implements Sender {
 
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
   async connect({ signal }: Abortable = {}): Promise<void> {
-    if (this.#connector.connection !== undefined) return;
+    if (this.#connector.isConnected) return;
     await this.#connector.connect(signal);
     this.#instrumentation.emit("producer.connect", null);
   }

@@ -1,13 +1,18 @@
 // The only worker script. Its name says which role it plays.
 import { BrokerHost } from "./host/broker_host.js";
 import { ClientHost } from "./host/client_host.js";
-import type { FromBrokerHost, ToBrokerHost, ToClientHost } from "./host/messages.js";
+import type {
+  FromBrokerHost,
+  FromClientHost,
+  ToBrokerHost,
+  ToClientHost,
+} from "./host/messages.js";
 
 // The library of DOM types describes a window; this is a worker.
 const scope = self as unknown as {
   name: string;
   onmessage: ((event: MessageEvent) => void) | null;
-  postMessage(message: FromBrokerHost): void;
+  postMessage(message: FromBrokerHost | FromClientHost): void;
 };
 
 if (scope.name === "tablog-broker") {
@@ -18,7 +23,9 @@ if (scope.name === "tablog-broker") {
     host.handle(event.data);
   };
 } else {
-  const host = new ClientHost();
+  const host = new ClientHost((message) => {
+    scope.postMessage(message);
+  });
   scope.onmessage = (event: MessageEvent<ToClientHost>) => {
     host.handle(event.data);
   };

@@ -1,7 +1,8 @@
 // Hosts a cluster's broker: in a dedicated worker, or in the page's own thread.
 import { BrokerNode, initSync } from "../bindings.js";
 import type { BrokerOptions } from "../cluster.js";
-import { hold, isHeld } from "../locks.js";
+import { hold } from "../locks.js";
+import { beWatched } from "./liveness.js";
 import type {
   Dial,
   ErrorObject,
@@ -56,9 +57,7 @@ export class BrokerHost {
 
   async #start(options: BrokerOptions, liveness: Liveness | null): Promise<void> {
     try {
-      // Held for as long as this context lives: its release tells the page that it died.
-      if (liveness !== null) await hold(liveness.lock);
-      const watched = liveness !== null && (await isHeld(liveness.pageLock));
+      const watched = await beWatched(liveness);
       if (options.storage === "indexeddb") {
         // The lock decides who tries; the fence in the storage decides who may write.
         this.#release = await hold(`tablog:${options.cluster}:broker:${options.nodeId}`, () => {

@@ -1,6 +1,7 @@
 // Hosts clients' state machines: in a dedicated worker, or in the page's own thread.
 import { AdminClient, ConsumerClient, initSync, ProducerClient } from "../bindings.js";
-import type { ClientKind, Dial, ToClientHost } from "./messages.js";
+import { beWatched } from "./liveness.js";
+import type { ClientKind, Dial, FromClientHost, Liveness, ToClientHost } from "./messages.js";
 
 const CLASSES = { producer: ProducerClient, consumer: ConsumerClient, admin: AdminClient };
 type Client = InstanceType<(typeof CLASSES)[ClientKind]>;
@@ -12,15 +13,21 @@ interface ToClient {
   on?: boolean;
 }
 
-/** Answers the page's messages; each client then has a port of its own. */
+/** Answers the page's messages with `tell`; each client then has a port of its own. */
 export class ClientHost {
+  readonly #tell: (message: FromClientHost) => void;
   #wire: MessagePort | null = null;
   readonly #clients = new Set<Client>();
+
+  constructor(tell: (message: FromClientHost) => void) {
+    this.#tell = tell;
+  }
 
   handle(message: ToClientHost): void {
     switch (message.type) {
       case "start":
         initSync({ module: message.module });
+        void this.#start(message.liveness);
         break;
       case "wire":
         this.#wire?.close();
@@ -30,6 +37,10 @@ export class ClientHost {
       case "create":
         this.#create(message.kind, message.options, message.port);
     }
+  }
+
+  async #start(liveness: Liveness | null): Promise<void> {
+    this.#tell({ type: "running", watched: await beWatched(liveness) });
   }
 
   #create(kind: ClientKind, options: object, port: MessagePort): void {

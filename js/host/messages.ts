@@ -4,7 +4,7 @@ import type { BrokerOptions } from "../cluster.js";
 /** A client's kind. */
 export type ClientKind = "producer" | "consumer" | "admin";
 
-/** How the page notices that a broker's worker is gone: its lock is free. */
+/** How the page notices that a worker is gone: its lock is free. */
 export interface Liveness {
   /** The worker's. */
   lock: string;
@@ -37,10 +37,16 @@ export type FromBrokerHost =
 
 /** From the page to a worker that hosts clients. */
 export type ToClientHost =
-  | { type: "start"; module: WebAssembly.Module }
+  | { type: "start"; module: WebAssembly.Module; liveness: Liveness | null }
   /** A way to the broker; null while there is none. */
   | { type: "wire"; port: MessagePort | null }
   | { type: "create"; kind: ClientKind; options: object; port: MessagePort };
+
+/** From a worker that hosts clients to the page. `watched`: as a broker's. */
+export interface FromClientHost {
+  type: "running";
+  watched: boolean;
+}
 
 /** On the wire between the two workers: a new connection. */
 export interface Dial {

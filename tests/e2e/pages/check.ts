@@ -205,6 +205,8 @@ export async function loadAndCrash(
 declare global {
   /** Put there by the test, before the page runs. */
   var crashBroker: () => void;
+  var crashClients: () => void;
+  var brokersMade: number;
 }
 
 function push(map: Map<string, string[]>, key: string, value: string): void {
