@@ -36,6 +36,7 @@ export class CommandPort {
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #failure: KafkaJSError | undefined;
+  #freed = false;
 
   constructor(
     cluster: Cluster,
@@ -51,6 +52,8 @@ export class CommandPort {
     };
     const { port, ended } = cluster.client(kind, options, (error) => {
       this.#fail(error);
+      // In the page's own thread it would run on without its broker, and keep Node alive.
+      this.#free();
       // Who has nothing under way hears of it as well.
       this.#onEvent({ name: "crash", payload: { error } });
     });
@@ -108,8 +111,15 @@ export class CommandPort {
     this.#fail(
       asError({ type: "CLOSED", code: -1, kind: "closed", message: "the client is closed" }),
     );
-    this.#port.postMessage(null);
     this.#ended();
+    this.#free();
+  }
+
+  /** Ends the state machine, if it has not ended yet, and the port. */
+  #free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#port.postMessage(null);
     // Closing at once would drop what stands in the port's queue.
     setTimeout(() => {
       this.#port.close();

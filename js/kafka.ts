@@ -9,6 +9,7 @@ import { createLogger, type Logger } from "./logger.js";
 import { checkConsumer, clusterOptions } from "./options.js";
 import { Producer as ProducerClass } from "./producer.js";
 import { invalid } from "./refusals.js";
+import { sleep } from "./timing.js";
 import type {
   AdminConfig,
   ConsumerConfig,
@@ -16,6 +17,9 @@ import type {
   ProducerConfig,
   StatusListener,
 } from "./types.js";
+
+/** How long `close()` waits for handlers, and for what is under way. */
+const CLOSE_MS_MAX = 30_000;
 
 /** What a Kafka's clients share. */
 export interface Shared {
@@ -78,10 +82,21 @@ export class Kafka {
     return this.#shared.lease.onTrace(listener);
   }
 
-  /** Disconnects all clients and gives up the cluster. */
+  /**
+   * Disconnects all clients and gives up the cluster. A client that is not done after 30 s, such as a
+   * consumer whose handler does not return, loses the cluster all the same.
+   */
   async close(): Promise<void> {
-    const { clients, lease } = this.#shared;
-    await Promise.allSettled([...clients].map((client) => client.disconnect()));
+    const { clients, lease, logger } = this.#shared;
+    const disconnecting = [...clients].map((client) => client.disconnect());
+    const done = new AbortController();
+    const disconnected = Promise.allSettled(disconnecting).finally(() => {
+      done.abort();
+    });
+    await Promise.race([disconnected, sleep(CLOSE_MS_MAX, done.signal)]);
+    if (!done.signal.aborted) {
+      logger.warn(`Closed while clients were still disconnecting after ${CLOSE_MS_MAX} ms`);
+    }
     lease.close();
   }
 
