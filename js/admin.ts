@@ -40,6 +40,7 @@ import type { Shared } from "./kafka.js";
 import type { Logger } from "./logger.js";
 import { MessageBytes } from "./message_bytes.js";
 import { offsetOrSpecial } from "./offsets.js";
+import { ADMIN_KINDS, checkOptions, objectGiven } from "./option_checks.js";
 import { clientOptions } from "./options.js";
 import { invalid, notImplemented } from "./refusals.js";
 import type { Abortable, AdminConfig, PartitionOffset, SeekEntry } from "./types.js";
@@ -56,6 +57,7 @@ export class Admin {
 
   constructor(shared: Shared, config: AdminConfig) {
     bindMethods(this);
+    checkOptions(config, "admin()", ADMIN_KINDS);
     const options = clientOptions(shared.config, { ...config, allowAutoTopicCreation: false });
     this.#logger = shared.logger.namespace("Admin");
     this.#instrumentation = new Instrumentation("admin", ADMIN_EVENTS, this.#logger);
@@ -83,7 +85,7 @@ export class Admin {
 
   /** False when all of the topics are there already. */
   async createTopics(options: CreateTopicsOptions): Promise<boolean> {
-    checkCreateTopics(options);
+    checkCreateTopics(objectGiven(options, "createTopics()"));
     const topics = options.topics.map((topic) => ({
       topic: topic.topic,
       numPartitions: topic.numPartitions ?? BROKERS_DEFAULT,
@@ -103,13 +105,13 @@ export class Admin {
   }
 
   async deleteTopics(options: { topics: string[]; timeout?: number }): Promise<void> {
-    const { topics, timeout = TIMEOUT_MS } = options;
+    const { topics, timeout = TIMEOUT_MS } = objectGiven(options, "deleteTopics()");
     checkNames(topics, "topics");
     await this.#run("deleteTopics", { topics, timeout });
   }
 
   async createPartitions(options: CreatePartitionsOptions): Promise<boolean> {
-    checkCreatePartitions(options);
+    checkCreatePartitions(objectGiven(options, "createPartitions()"));
     const { topicPartitions, validateOnly = false, timeout = TIMEOUT_MS } = options;
     await this.#run("createPartitions", { topicPartitions, validateOnly, timeout });
     return true;
@@ -119,7 +121,7 @@ export class Admin {
   async fetchTopicMetadata(
     options: { topics?: string[] } = {},
   ): Promise<{ topics: ITopicMetadata[] }> {
-    const { topics = [] } = options;
+    const { topics = [] } = objectGiven(options, "fetchTopicMetadata()");
     for (const topic of topics) checkTopic(topic);
     return this.#run("fetchTopicMetadata", { topics });
   }
@@ -139,7 +141,7 @@ export class Admin {
   async fetchOffsets(
     options: FetchOffsetsOptions,
   ): Promise<{ topic: string; partitions: FetchOffsetsPartition[] }[]> {
-    const { groupId, topics = [], resolveOffsets = false } = options;
+    const { groupId, topics = [], resolveOffsets = false } = objectGiven(options, "fetchOffsets()");
     checkGroup(groupId);
     if (!Array.isArray(topics)) throw invalid("Expected topics array to be set");
     return this.#run("fetchOffsets", { groupId, topics, resolveOffsets });
@@ -151,7 +153,7 @@ export class Admin {
     topic: string;
     partitions: SeekEntry[];
   }): Promise<void> {
-    const { groupId, topic } = options;
+    const { groupId, topic } = objectGiven(options, "setOffsets()");
     checkGroup(groupId);
     checkTopic(topic);
     await this.#run("setOffsets", { groupId, topic, partitions: offsets(options.partitions) });
@@ -163,7 +165,7 @@ export class Admin {
     topic: string;
     earliest?: boolean;
   }): Promise<void> {
-    const { groupId, topic, earliest = false } = options;
+    const { groupId, topic, earliest = false } = objectGiven(options, "resetOffsets()");
     checkGroup(groupId);
     checkTopic(topic);
     await this.#run("resetOffsets", { groupId, topic, earliest });
@@ -171,7 +173,7 @@ export class Admin {
 
   /** Deletes what is before the offsets; -1 deletes all that is there. */
   async deleteTopicRecords(options: { topic: string; partitions: SeekEntry[] }): Promise<void> {
-    const { topic } = options;
+    const { topic } = objectGiven(options, "deleteTopicRecords()");
     checkTopic(topic);
     const partitions = offsets(options.partitions);
     try {
@@ -191,7 +193,7 @@ export class Admin {
     resources: ResourceConfigQuery[];
     includeSynonyms?: boolean;
   }): Promise<DescribeConfigResponse> {
-    const { includeSynonyms = false } = options;
+    const { includeSynonyms = false } = objectGiven(options, "describeConfigs()");
     checkResources(options.resources);
     const resources = options.resources.map(({ type, name, configNames = null }) => {
       if (configNames !== null && !Array.isArray(configNames)) {
@@ -207,7 +209,7 @@ export class Admin {
     resources: IResourceConfig[];
     validateOnly?: boolean;
   }): Promise<AlterConfigsResponse> {
-    const { resources, validateOnly = false } = options;
+    const { resources, validateOnly = false } = objectGiven(options, "alterConfigs()");
     checkResources(resources);
     for (const { name, configEntries } of resources) {
       const valid = (entry: { name: unknown; value: unknown }): boolean =>

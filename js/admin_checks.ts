@@ -4,6 +4,7 @@ import {
   ConfigResourceTypes,
   type CreateTopicsOptions,
 } from "./admin_types.js";
+import { objectGiven } from "./option_checks.js";
 import { invalid } from "./refusals.js";
 import type { SeekEntry } from "./types.js";
 
@@ -26,7 +27,8 @@ export function checkNames(names: unknown, what: string): void {
 
 export function checkPartitions(partitions: unknown): void {
   if (!Array.isArray(partitions) || partitions.length === 0) throw invalid("Invalid partitions");
-  for (const { partition } of partitions as SeekEntry[]) {
+  for (const one of partitions as SeekEntry[]) {
+    const { partition } = objectGiven(one, "partitions");
     if (!Number.isInteger(partition)) throw invalid(`Invalid partition ${String(partition)}`);
   }
 }
@@ -60,7 +62,8 @@ export function checkCreatePartitions({ topicPartitions }: CreatePartitionsOptio
 export function checkResources(resources: unknown): void {
   if (!Array.isArray(resources)) throw invalid(`Invalid resources array ${String(resources)}`);
   if (resources.length === 0) throw invalid("Resources array cannot be empty");
-  for (const { type, name } of resources as { type: unknown; name: unknown }[]) {
+  for (const one of resources as { type: unknown; name: unknown }[]) {
+    const { type, name } = objectGiven(one, "resources");
     if (!Object.values(ConfigResourceTypes).includes(type as ConfigResourceTypes)) {
       throw invalid(`Invalid resource type ${String(type)}`);
     }
@@ -73,7 +76,7 @@ export function checkResources(resources: unknown): void {
 /** Each item has a topic, and no topic comes twice. */
 function checkEach(items: unknown, what: string): void {
   if (!Array.isArray(items)) throw invalid(`Invalid ${what} array ${String(items)}`);
-  const names = (items as { topic: unknown }[]).map(({ topic }) => topic);
+  const names = (items as { topic: unknown }[]).map((item) => objectGiven(item, what).topic);
   if (names.some((topic) => typeof topic !== "string")) {
     throw invalid(`Invalid ${what} array, the topic names have to be a valid string`);
   }

@@ -15,6 +15,7 @@ import {
 import type { Shared } from "./kafka.js";
 import type { Logger } from "./logger.js";
 import { messageStream } from "./message_stream.js";
+import { checkOptions, objectGiven, RUN_KINDS } from "./option_checks.js";
 import { offsetOrSpecial, plainOffset } from "./offsets.js";
 import { clientOptions, consumerOptions, consumerRetry, patternRefreshMs } from "./options.js";
 import { checkPausedTopics, type PausedTopic } from "./pauses.js";
@@ -103,7 +104,8 @@ export class Consumer {
    */
   assign(partitions: TopicPartitionOffset[]): void {
     if (this.#runner !== undefined) throw invalid("Cannot assign while consumer is running");
-    this.#assigned = partitions.map(({ topic, partition, offset }) => {
+    this.#assigned = partitions.map((one) => {
+      const { topic, partition, offset } = objectGiven(one, "assign()");
       checkPartition({ topic, partition });
       return { topic, partition, offset: plainOffset(offset) };
     });
@@ -118,12 +120,13 @@ export class Consumer {
       });
       return;
     }
-    if ((config.eachMessage ?? config.eachBatch) === undefined) {
+    checkOptions(config, "run()", RUN_KINDS);
+    const { eachMessage, eachBatch } = config;
+    if ((eachMessage ?? eachBatch) === undefined) {
       throw invalid("run needs eachMessage or eachBatch");
     }
-    const { partitionsConsumedConcurrently: concurrency = 1 } = config;
-    if (!Number.isInteger(concurrency) || concurrency < 1) {
-      throw invalid(`partitionsConsumedConcurrently must be at least 1, not ${concurrency}`);
+    if (eachMessage !== undefined && eachBatch !== undefined) {
+      this.#logger.warn("eachBatch is not called: there is eachMessage as well", { groupId });
     }
     this.#wanted = true;
     await this.#start(config);
@@ -168,7 +171,8 @@ export class Consumer {
   }
 
   async commitOffsets(offsets: TopicPartitionOffsetAndMetadata[] = []): Promise<void> {
-    const checked = offsets.map(({ topic, partition, offset, metadata = null }) => {
+    const checked = offsets.map((one) => {
+      const { topic, partition, offset, metadata = null } = objectGiven(one, "commitOffsets()");
       checkPartition({ topic, partition });
       if (metadata !== null && typeof metadata !== "string") {
         throw invalid("Invalid offset metadata, expected string or null");
@@ -179,7 +183,8 @@ export class Consumer {
   }
 
   /** Goes on at another offset; -1 is the end, -2 the beginning. */
-  seek({ topic, partition, offset }: TopicPartitionOffset): void {
+  seek(target: TopicPartitionOffset): void {
+    const { topic, partition, offset } = objectGiven(target, "seek()");
     checkPartition({ topic, partition });
     this.#running().seek({ topic, partition, offset: offsetOrSpecial(offset) });
   }

@@ -2,6 +2,13 @@
 import type { Assigners } from "./assigners.js";
 import type { ClusterOptions } from "./cluster.js";
 import { TablogError } from "./errors.js";
+import {
+  checkOptions,
+  CONSUMER_KINDS,
+  KAFKA_KINDS,
+  PRODUCER_KINDS,
+  RETRY_KINDS,
+} from "./option_checks.js";
 import { invalid, notImplemented } from "./refusals.js";
 import type {
   ConsumerConfig,
@@ -39,14 +46,16 @@ function refuseUnserved(
 
 /** How the cluster of a configuration is set up. */
 export function clusterOptions(config: KafkaConfig): ClusterOptions {
+  checkOptions(config, "new Kafka()", KAFKA_KINDS);
   refuseUnserved(config);
-  const { cluster = "default", storage = "indexeddb", brokerConfig = {}, wasm } = config;
-  if (typeof cluster !== "string" || cluster === "") {
-    throw invalid("cluster must be a non-empty string");
-  }
-  if (!["indexeddb", "memory"].includes(storage)) {
-    throw invalid(`storage must be "indexeddb" or "memory", not "${storage}"`);
-  }
+  const {
+    cluster = "default",
+    storage = "indexeddb",
+    brokerConfig = {},
+    wasm,
+    retry = {},
+  } = config;
+  checkOptions(retry, "retry", RETRY_KINDS, "retry.");
   for (const [name, value] of Object.entries<unknown>(brokerConfig)) {
     if (typeof value === "string") continue;
     throw invalid(`brokerConfig "${name}" must be a string: "${String(value)}"`);
@@ -80,11 +89,10 @@ function unsupported(message: string): TablogError {
 /** All of the options, the later ones winning. */
 export function retryOptions(...given: (RetryOptions | undefined)[]): Retry {
   const merged: RetryOptions = { ...RETRY };
-  for (const options of given) Object.assign(merged, present(options ?? {}));
-  for (const name of Object.keys(RETRY) as (keyof typeof RETRY)[]) {
-    const value: unknown = merged[name];
-    if (typeof value === "number" && 0 <= value) continue;
-    throw invalid(`retry.${name} must be a number that is not negative, not ${String(value)}`);
+  for (const options of given) {
+    if (options === undefined) continue;
+    checkOptions(options, "retry", RETRY_KINDS, "retry.");
+    Object.assign(merged, present(options));
   }
   const { initialRetryTime, maxRetryTime, factor, multiplier, retries } = merged as Retry;
   return {
@@ -115,6 +123,7 @@ export function clientOptions(kafka: KafkaConfig, client: ClientConfig): object 
 }
 
 export function producerOptions(kafka: KafkaConfig, config: ProducerConfig): object {
+  checkOptions(config, "producer()", PRODUCER_KINDS);
   refuseUnserved(config);
   const { idempotent } = config;
   if (idempotent === true && (config.retry?.retries ?? 1) < 1) {
@@ -142,6 +151,7 @@ export function checkConsumer(given: ConsumerConfig | undefined): void {
   if (typeof config.groupId !== "string" || config.groupId === "") {
     throw invalid("Consumer groupId must be a non-empty string.");
   }
+  checkOptions(config, "consumer()", CONSUMER_KINDS);
   const { heartbeatInterval = 3_000, sessionTimeout = 30_000 } = config;
   if (sessionTimeout <= heartbeatInterval) {
     throw invalid(

@@ -12,6 +12,7 @@ import {
 import { encodeMessages } from "./flat.js";
 import type { Shared } from "./kafka.js";
 import type { Logger } from "./logger.js";
+import { checkOptions, objectGiven, SEND_KINDS } from "./option_checks.js";
 import { producerOptions } from "./options.js";
 import { Partitioners } from "./partitioners.js";
 import { invalid, notImplemented } from "./refusals.js";
@@ -30,7 +31,6 @@ import type {
 
 const TIMEOUT_MS = 30_000;
 const ACKS_ALL = -1;
-const ACKS_LEADER = 1;
 const ACKS_NONE = 0;
 
 /** A partition's share of an answer; see `src/bindings/producer_client.rs`. */
@@ -81,18 +81,20 @@ export class Producer implements Sender {
 
   /** Sends messages of one topic; resolves when they are as safe as `acks` says. */
   async send(record: ProducerRecord): Promise<RecordMetadata[]> {
-    const { topic, messages, ...options } = record;
+    const { topic, messages, ...options } = objectGiven(record, "send()");
     return this.sendBatch({ ...options, topicMessages: [{ topic, messages }] });
   }
 
   /** Sends messages of several topics. */
-  async sendBatch({
-    acks = ACKS_ALL,
-    timeout = TIMEOUT_MS,
-    compression = CompressionTypes.None,
-    topicMessages = [],
-    signal,
-  }: ProducerBatch): Promise<RecordMetadata[]> {
+  async sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]> {
+    checkOptions(batch, "sendBatch()", SEND_KINDS);
+    const {
+      acks = ACKS_ALL,
+      timeout = TIMEOUT_MS,
+      compression = CompressionTypes.None,
+      topicMessages = [],
+      signal,
+    } = batch;
     this.#check(acks, topicMessages);
     const { port } = this.#connected();
     signal?.throwIfAborted();
@@ -168,11 +170,9 @@ export class Producer implements Sender {
   }
 
   #check(acks: number, topicMessages: readonly TopicMessages[]): void {
-    if (topicMessages.some(({ topic }) => typeof topic !== "string" || topic === "")) {
-      throw invalid("Invalid topic");
-    }
-    if (![ACKS_ALL, ACKS_NONE, ACKS_LEADER].includes(acks)) {
-      throw invalid(`acks must be 0, 1 or -1, not ${acks}`);
+    for (const one of topicMessages) {
+      const { topic } = objectGiven(one, "topicMessages");
+      if (typeof topic !== "string" || topic === "") throw invalid("Invalid topic");
     }
     if (this.#config.idempotent === true && acks !== ACKS_ALL) {
       throw invalid("An idempotent producer needs acks: -1; without it there is no idempotence");

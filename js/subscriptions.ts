@@ -1,4 +1,5 @@
 // What a consumer has subscribed to.
+import { checkOptions, SUBSCRIBE_KINDS } from "./option_checks.js";
 import { invalid } from "./refusals.js";
 import type { ConsumerSubscribeTopic, ConsumerSubscribeTopics } from "./types.js";
 
@@ -20,6 +21,7 @@ export class Subscriptions {
 
   /** Adds topics; what is named again takes the newer `fromBeginning`. */
   add(subscription: ConsumerSubscribeTopics | ConsumerSubscribeTopic): void {
+    checkOptions(subscription, "subscribe()", SUBSCRIBE_KINDS);
     const offsetReset = subscription.fromBeginning === true ? "earliest" : "latest";
     for (const topic of topicsOf(subscription)) {
       if (typeof topic === "string") this.#topics.set(topic, { topic, offsetReset });
