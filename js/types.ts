@@ -22,6 +22,9 @@ export interface RetryOptions {
   restartOnFailure?: (error: Error) => Promise<boolean>;
 }
 
+/** What the properties of a type may be, such as the names of `ConsumerEvents`. */
+export type ValueOf<T> = T[keyof T];
+
 export type BrokersFunction = () => string[] | Promise<string[]>;
 
 /** How to reach a cluster, which is one of this origin. */
@@ -306,6 +309,7 @@ export interface ConsumerRunConfig {
   eachBatchAutoResolve?: boolean;
   /** Default 1. */
   partitionsConsumedConcurrently?: number;
+  /** Not called where there is `eachMessage` as well. */
   eachBatch?: EachBatchHandler;
   eachMessage?: EachMessageHandler;
 }

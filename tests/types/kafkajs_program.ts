@@ -9,6 +9,7 @@ import {
   CompressionCodecs,
   CompressionTypes,
   ConfigResourceTypes,
+  type ConsumerEvents,
   ConfigSource,
   type ConnectEvent,
   type Consumer,
@@ -56,7 +57,11 @@ import {
   type RecordMetadata,
   type Sender,
   type TopicPartitionOffsetAndMetadata,
+  type ValueOf,
 } from "tablog";
+
+/** KafkaJS's programs name events so. */
+export const crash: ValueOf<ConsumerEvents> = "consumer.crash";
 
 const write: logCreator = (level: logLevel) => (entry) => {
   if (level < entry.level) return;
