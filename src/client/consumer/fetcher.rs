@@ -77,7 +77,9 @@ impl Consumer {
         if self.partitions.buffered_bytes() >= self.config.fetch_buffer_bytes {
             return;
         }
-        for node_id in self.wanted(now).into_keys() {
+        let mut wanted = self.wanted(now);
+        let mut gave_up = false;
+        for &node_id in wanted.keys() {
             if self.free_lane(node_id).is_some() {
                 continue;
             }
@@ -85,11 +87,15 @@ impl Consumer {
             let since = since.unwrap_or(now.monotonic);
             if since + LANE_WAIT_MS <= now.monotonic {
                 self.abandon_oldest(node_id);
+                gave_up = true;
             } else {
                 self.lanes_wanted.insert(node_id, since);
             }
         }
-        for (node_id, partitions) in self.wanted(now) {
+        if gave_up {
+            wanted = self.wanted(now);
+        }
+        for (node_id, partitions) in wanted {
             if let Some(lane) = self.free_lane(node_id) {
                 self.send_fetch(now, node_id, lane, partitions);
             }
