@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AssignerProtocol, Kafka, logLevel, PartitionAssigners } from "tablog";
-
-let clusters = 0;
+import { memory } from "./memory.mjs";
 
 /**
  * A cluster with a topic `t` of so many partitions, closed when the test ends.
@@ -11,12 +10,7 @@ let clusters = 0;
  * @param {number} numPartitions
  */
 async function withTopic(t, numPartitions) {
-  const kafka = new Kafka({
-    cluster: `assigners-${clusters++}`,
-    storage: "memory",
-    logLevel: logLevel.NOTHING,
-  });
-  t.after(() => kafka.close());
+  const kafka = memory(t);
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic: "t", numPartitions }] });

@@ -2,35 +2,10 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import {
-  CompressionTypes,
-  ConfigResourceTypes,
-  Kafka,
-  logLevel,
-  PartitionAssigners,
-  Partitioners,
-} from "tablog";
+import { CompressionTypes, ConfigResourceTypes, PartitionAssigners, Partitioners } from "tablog";
+import { memory } from "./memory.mjs";
 
-let clusters = 0;
-
-/**
- * A cluster of the test's own, closed with all its clients when the test ends.
- *
- * @param {import("node:test").TestContext} t
- * @param {import("tablog").KafkaConfig} [config]
- */
-function memory(t, config) {
-  const kafka = new Kafka({
-    cluster: `engine-${clusters++}`,
-    storage: "memory",
-    logLevel: logLevel.NOTHING,
-    ...config,
-  });
-  t.after(() => kafka.close());
-  return kafka;
-}
-
-/** @param {Kafka} kafka @param {string} topic @param {number} numPartitions */
+/** @param {import("tablog").Kafka} kafka @param {string} topic @param {number} numPartitions */
 async function createTopic(kafka, topic, numPartitions = 1) {
   const admin = kafka.admin();
   await admin.connect();
@@ -41,7 +16,7 @@ async function createTopic(kafka, topic, numPartitions = 1) {
 /**
  * Reads so many messages with a consumer of its own.
  *
- * @param {Kafka} kafka
+ * @param {import("tablog").Kafka} kafka
  * @param {string} topic
  * @param {number} count
  * @param {string} [groupId]

@@ -1,30 +1,8 @@
 // What KafkaJS programs do, each with what KafkaJS 2.2.4 against a real Kafka makes of it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  ConfigResourceTypes,
-  Kafka,
-  KafkaJSAggregateError,
-  KafkaJSDeleteTopicRecordsError,
-  logLevel,
-} from "tablog";
-
-let clusters = 0;
-
-/**
- * @param {import("node:test").TestContext} t
- * @param {import("tablog").KafkaConfig} [config]
- */
-function memory(t, config) {
-  const kafka = new Kafka({
-    cluster: `kafkajs-${clusters++}`,
-    storage: "memory",
-    logLevel: logLevel.NOTHING,
-    ...config,
-  });
-  t.after(() => kafka.close());
-  return kafka;
-}
+import { ConfigResourceTypes, KafkaJSAggregateError, KafkaJSDeleteTopicRecordsError } from "tablog";
+import { memory } from "./memory.mjs";
 
 /** @param {Promise<unknown>} promise */
 async function failure(promise) {

@@ -2,23 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Kafka, logLevel } from "tablog";
-
-let clusters = 0;
-
-/**
- * @param {import("node:test").TestContext} t
- * @param {import("tablog").KafkaConfig} [config]
- */
-function memory(t, config) {
-  const kafka = new Kafka({
-    cluster: `options-${clusters++}`,
-    storage: "memory",
-    logLevel: logLevel.NOTHING,
-    ...config,
-  });
-  t.after(() => kafka.close());
-  return kafka;
-}
+import { memory } from "./memory.mjs";
 
 test("who names an open cluster must want it as it is", async (t) => {
   const brokerConfig = { "num.partitions": "3", "log.retention.ms": "1000" };

@@ -1,21 +1,14 @@
 // What a rebalance makes of the records that a member is working on.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Kafka, logLevel } from "tablog";
+import { memory } from "./memory.mjs";
 
 const PARTITIONS = 6;
 const RECORDS = 120;
 
-let clusters = 0;
-
 /** @param {import("node:test").TestContext} t */
 async function loaded(t) {
-  const kafka = new Kafka({
-    cluster: `rebalance-${clusters++}`,
-    storage: "memory",
-    logLevel: logLevel.NOTHING,
-  });
-  t.after(() => kafka.close());
+  const kafka = memory(t);
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic: "t", numPartitions: PARTITIONS }] });
@@ -32,7 +25,7 @@ async function loaded(t) {
 /**
  * Two members, the second of which joins while the first one works on a record or batch.
  *
- * @param {Kafka} kafka
+ * @param {import("tablog").Kafka} kafka
  * @param {(run: { work: (value: string) => Promise<void> }) => import("tablog").ConsumerRunConfig} run
  * @returns {Promise<string[]>} what both have processed
  */

@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Kafka, logLevel } from "tablog";
+import { memory } from "./memory.mjs";
 
 test("a pattern leaves out Kafka's internal topics, a name does not", async (t) => {
-  const kafka = new Kafka({
-    cluster: "internal-topics",
-    storage: "memory",
-    logLevel: logLevel.NOTHING,
-  });
-  t.after(() => kafka.close());
+  const kafka = memory(t);
   const admin = kafka.admin();
   await admin.createTopics({ topics: [{ topic: "t" }] });
   // Makes __consumer_offsets.
