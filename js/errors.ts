@@ -272,8 +272,8 @@ export class KafkaJSInvariantViolation extends KafkaJSNonRetriableError {
  * What Kafka has no word for: the engine, its storage and its surroundings.
  *
  * `type` is one of `WASM_NOT_FOUND`, `WORKER_NOT_FOUND`, `UNSUPPORTED_ENVIRONMENT`,
- * `BROKER_STOPPED`, `CLIENT_STOPPED`, `CLOSED`, `BUFFER_FULL`, `INVALID_CONFIG`; or, from the storage, `FENCED`, `QUOTA`, `BLOCKED`,
- * `DELETED`, `CORRUPT`, `STORAGE`, `PLATFORM`.
+ * `BROKER_STOPPED`, `CLIENT_STOPPED`, `CLOSED`, `BUFFER_FULL`, `INVALID_CONFIG`; or, from the
+ * storage, `FENCED`, `QUOTA`, `BLOCKED`, `DELETED`, `CORRUPT`, `STORAGE`, `PLATFORM`.
  */
 export class TablogError extends KafkaJSError {
   override name = "TablogError";

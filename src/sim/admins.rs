@@ -74,6 +74,11 @@ impl AdminActor {
         }
     }
 
+    fn command_id(&mut self) -> CommandId {
+        self.next_command += 1;
+        CommandId(self.next_command)
+    }
+
     /// A group of its own, which has no members.
     fn group_id(&self) -> String {
         format!("admin-{}", self.number)
@@ -105,8 +110,7 @@ impl AdminActor {
             return;
         }
         if self.workload.closes && !self.healed && context.random.chance(CLOSING) {
-            self.next_command += 1;
-            let id = CommandId(self.next_command);
+            let id = self.command_id();
             self.closing = Some(id);
             let command = AdminCommand::Close { id };
             return self.feed(now, ClientEvent::Command(command), context);
@@ -121,8 +125,7 @@ impl AdminActor {
             (false, _) => self.choose(context),
         };
         self.operations_left = self.operations_left.saturating_sub(1);
-        self.next_command += 1;
-        let id = CommandId(self.next_command);
+        let id = self.command_id();
         context
             .trace
             .line(|| format!("admin-{} asks {}: {operation:?}", self.number, id.0));

@@ -436,8 +436,8 @@ impl Oracle {
     /// In the end: where a log starts and ends.
     pub fn last_log(&mut self, partition: &TopicPartition, start: i64, high_watermark: i64) {
         self.log_start_offset(partition, start);
-        let history = self.partitions.entry(partition.clone()).or_default();
-        let (before, told) = history.log_start_offset;
+        let shown = self.partitions.get(partition);
+        let (before, told) = shown.map_or((0, 0), |history| history.log_start_offset);
         if start < before && !self.forgivable(&partition.topic, told) {
             let (topic, number) = (&partition.topic, partition.partition);
             let what = format!("the start of {topic}-{number} went back from {before} to {start}");

@@ -387,8 +387,8 @@ fn a_group_does_not_wait_for_ever_for_an_assignor_of_the_application() {
     assert_eq!(joined(&mut world, &other)["t"], [0, 1]);
 }
 
-#[test]
-fn leaving_does_not_wait_for_the_offsets_of_a_topic_that_is_gone() {
+/// A consumer that has processed a record of `kept`, and one of `t`, which was deleted meanwhile.
+fn read_of_a_topic_that_is_gone() -> (World, Handle<Consumer>) {
     let mut world = world(1);
     world.cluster.create("kept", 1);
     world.cluster.append("t", 0, &["a"]);
@@ -401,6 +401,12 @@ fn leaving_does_not_wait_for_the_offsets_of_a_topic_that_is_gone() {
     for batch in &read {
         processed(&mut world, &consumer, batch);
     }
+    (world, consumer)
+}
+
+#[test]
+fn leaving_does_not_wait_for_the_offsets_of_a_topic_that_is_gone() {
+    let (mut world, consumer) = read_of_a_topic_that_is_gone();
     let commit = ConsumerCommand::Commit {
         id: CommandId(7),
         offsets: None,
@@ -426,18 +432,7 @@ fn leaving_does_not_wait_for_the_offsets_of_a_topic_that_is_gone() {
 
 #[test]
 fn a_commit_that_nobody_asked_for_tells_what_it_has_committed() {
-    let mut world = world(1);
-    world.cluster.create("kept", 1);
-    world.cluster.append("t", 0, &["a"]);
-    world.cluster.append("kept", 0, &["a"]);
-    let consumer = world.add(Consumer::new(config(), 1));
-    world.command(&consumer, subscribe(&["t", "kept"]));
-    let read = [batch(&mut world, &consumer), batch(&mut world, &consumer)];
-    world.cluster.topics.remove("t");
-    events(&consumer);
-    for batch in &read {
-        processed(&mut world, &consumer, batch);
-    }
+    let (mut world, consumer) = read_of_a_topic_that_is_gone();
     world.settle();
     let committed = events(&consumer)
         .into_iter()
