@@ -1,9 +1,8 @@
 //! What the controller decides: requests are handed on to it, and its answers back.
 
 use super::connections::{RequestContext, RequestToken};
-use super::delayed::Delayed;
 use super::purgatory::Parked;
-use super::{Broker, Phase, Progress};
+use super::{Broker, Delayed, Phase, Progress};
 use crate::metadata::{CONSUMER_OFFSETS_TOPIC, FollowerEvent, consumer_offsets_topic};
 use crate::now::Now;
 use crate::protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};

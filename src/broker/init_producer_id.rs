@@ -1,9 +1,8 @@
 //! InitProducerId (key 22): hands out producer ids from the controller's blocks.
 
 use super::connections::RequestContext;
-use super::delayed::Delayed;
 use super::purgatory::Parked;
-use super::{Broker, Progress};
+use super::{Broker, Delayed, Progress};
 use crate::protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use crate::protocol::messages::init_producer_id_response::InitProducerIdResponse;
 use crate::protocol::{ErrorCode, Response};

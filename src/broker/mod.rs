@@ -7,7 +7,6 @@
 mod api_versions;
 mod config;
 mod connections;
-mod delayed;
 mod delete_records;
 mod describe_cluster;
 mod describe_configs;
@@ -39,12 +38,13 @@ use crate::protocol::{EncodeError, Response, Uuid};
 use crate::replica::Partition;
 use crate::storage::StorageError;
 use connections::{Answer, Connections, Ready};
-use delayed::{Delayed, Wake};
 use early::EarlyRequests;
 use groups::Shards;
 use purgatory::{Parked, Purgatory, Watch};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// Most bytes of records in one Fetch response, as `fetch.max.bytes`.
+pub const FETCH_BYTES_MAX: usize = 57_671_680;
 /// Loads that one request may have under way. Each brings up to a chunk, and all of them must stay
 /// in the cache until the request has used them.
 pub const REQUEST_LOADS_MAX: usize = CHUNK_CACHE_BYTES_MAX / CHUNK_BYTES_MAX / 2;
@@ -71,7 +71,7 @@ pub struct Broker {
     next_group_request: u64,
     /// Who waits for a producer id, oldest first.
     awaiting_producer_ids: VecDeque<RequestToken>,
-    /// What has moved during this event; its watchers are woken at the end.
+    /// What has moved during this event; its watchers are tried again once, at the end.
     moved: BTreeSet<Watch>,
     wake_at: Option<Instant>,
     last_event_at: Instant,
@@ -88,6 +88,33 @@ enum Phase {
     },
     Running,
     Stopped,
+}
+
+/// A request at rest in the purgatory.
+#[derive(Debug)]
+enum Delayed {
+    Produce(produce::DelayedProduce),
+    Fetch(fetch::DelayedFetch),
+    ListOffsets(list_offsets::DelayedListOffsets),
+    DeleteRecords(delete_records::DelayedDeleteRecords),
+    Group(groups::DelayedGroupCall),
+    /// Waits for the controller's answer, which is handed on as it comes.
+    Forwarded,
+    /// Waits until the controller has created topics, and starts over.
+    AwaitsTopics(crate::protocol::Request),
+    /// Waits for a block of producer ids.
+    InitProducerId,
+}
+
+/// Why a parked request is tried again.
+#[derive(Clone, Copy, Debug)]
+enum Wake<'a> {
+    /// Something that it watches has moved.
+    Moved,
+    /// Its deadline has come.
+    Deadline,
+    /// What was appended to this partition and not yet durable is gone.
+    RolledBack(PartitionId, &'a StorageError),
 }
 
 /// What a handler has come to.
@@ -168,7 +195,7 @@ impl Machine for Broker {
         for event in log_events {
             self.log_event(now, event);
         }
-        self.wake_moved(now);
+        self.retry_moved(now);
         self.activate_shards(now);
         // A request may have set a deadline that has come already, such as that of a first
         // rebalance without delay.
@@ -193,7 +220,7 @@ impl Broker {
 
     fn wake(&mut self, now: Now) {
         for token in self.purgatory.due(now.monotonic) {
-            self.wake_parked(now, token, Wake::Deadline);
+            self.retry(now, token, Wake::Deadline);
         }
         if let Phase::Running = self.phase {
             self.logs.tick(now);
@@ -223,6 +250,41 @@ impl Broker {
             }
             LogEvent::Fatal(error) => self.stopping = Some(error.to_string()),
         }
+    }
+
+    /// Tries those again who watch what has moved: each once, for a commit may move a thousand
+    /// partitions that one fetch watches.
+    fn retry_moved(&mut self, now: Now) {
+        let tokens: BTreeSet<_> = std::mem::take(&mut self.moved)
+            .into_iter()
+            .flat_map(|watch| self.purgatory.watching(watch))
+            .collect();
+        for token in tokens {
+            self.retry(now, token, Wake::Moved);
+        }
+    }
+
+    fn retry(&mut self, now: Now, token: RequestToken, wake: Wake<'_>) {
+        let Some(Parked {
+            operation,
+            deadline,
+            watches,
+        }) = self.purgatory.take(token)
+        else {
+            return;
+        };
+        let progress = match operation {
+            Delayed::Produce(produce) => produce.advance(self, deadline, wake),
+            Delayed::Fetch(fetch) => fetch.advance(self, now, wake),
+            Delayed::ListOffsets(lookup) => lookup.advance(self),
+            Delayed::DeleteRecords(deletion) => deletion.advance(self, deadline, wake),
+            operation => Progress::Park(Parked {
+                operation,
+                deadline,
+                watches,
+            }),
+        };
+        self.settle_request(token, progress);
     }
 
     /// Carries out what a handler has come to.

@@ -1,8 +1,7 @@
 //! The partitions that this broker leads: kept as the metadata log says.
 
-use super::delayed::Wake;
 use super::purgatory::Watch;
-use super::{Broker, Phase};
+use super::{Broker, Phase, Wake};
 use crate::log::{LogConfig, PartitionId};
 use crate::metadata::{CONSUMER_OFFSETS_TOPIC, Change, PartitionImage, configs};
 use crate::now::Now;
@@ -217,10 +216,6 @@ impl Broker {
             .partitions
             .entry(id)
             .or_insert_with(|| Partition::new(node_id, durable_end));
-        if partition.leader_epoch() < state.leader_epoch {
-            // Who waits under an older epoch is fenced.
-            self.moved.insert(Watch::Partition(id));
-        }
         partition.update(state);
         // A new leader epoch forgets what was known of any replica, this one too.
         partition.update_durable_end(node_id, durable_end);
@@ -261,9 +256,9 @@ impl Broker {
     /// log again, and a new registration raises the leader epochs, so that nobody takes the
     /// offsets that are given out next for those that were cut off.
     pub(super) fn rolled_back(&mut self, now: Now, id: PartitionId, error: &StorageError) {
-        self.wake_moved(now);
+        self.retry_moved(now);
         for token in self.purgatory.watching(Watch::Partition(id)) {
-            self.wake_parked(now, token, Wake::RolledBack(id, error));
+            self.retry(now, token, Wake::RolledBack(id, error));
         }
         if self.shards.id(id.partition) == Some(id)
             && let Some(partition) = self.partitions.get(&id)

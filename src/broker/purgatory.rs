@@ -63,13 +63,7 @@ impl<Operation> Purgatory<Operation> {
         self.parked.insert(token, parked);
     }
 
-    /// A request at rest, to tell it what has happened.
-    pub fn get_mut(&mut self, token: RequestToken) -> Option<&mut Operation> {
-        let parked = self.parked.get_mut(&token)?;
-        Some(&mut parked.operation)
-    }
-
-    /// Takes a request out, to go on with it or to answer it.
+    /// Takes a request out, to try it again or to answer it.
     pub fn take(&mut self, token: RequestToken) -> Option<Parked<Operation>> {
         let parked = self.parked.remove(&token)?;
         if let Some(deadline) = parked.deadline {

@@ -34,8 +34,6 @@ pub(super) struct Log {
     /// The batches that are not in segments: journaled, being committed, or waiting for it.
     pub tail: VecDeque<TailBatch>,
     pub tail_bytes: usize,
-    /// Bytes of all batches that were appended since the log was opened.
-    pub end_position: u64,
     pub log_end_offset: i64,
     pub durable_end: i64,
     /// As the replica room told it; the durable end where it did not.
@@ -56,8 +54,6 @@ pub(super) struct Log {
 pub(super) struct TailBatch {
     pub header: BatchHeader,
     pub bytes: Bytes,
-    /// Bytes of the batches that were appended before it since the log was opened.
-    pub position: u64,
 }
 
 impl Log {
@@ -73,7 +69,6 @@ impl Log {
             derived: Derived::default(),
             tail: VecDeque::new(),
             tail_bytes: 0,
-            end_position: 0,
             log_end_offset: 0,
             durable_end: 0,
             high_watermark: None,
@@ -205,23 +200,7 @@ impl Log {
         self.derived.update(now_ms, &header, marker);
         self.log_end_offset = header.next_offset();
         self.tail_bytes += bytes.len();
-        let position = self.end_position;
-        self.end_position += bytes.len() as u64;
-        self.tail.push_back(TailBatch {
-            header,
-            bytes,
-            position,
-        });
-    }
-
-    /// How many bytes were appended before the batch that holds `offset` since the log was opened;
-    /// `None` where that batch is in a segment.
-    pub fn position(&self, offset: i64) -> Option<u64> {
-        if offset < self.head.segments_end {
-            return None;
-        }
-        let batch = self.tail_from(offset).next();
-        Some(batch.map_or(self.end_position, |batch| batch.position))
+        self.tail.push_back(TailBatch { header, bytes });
     }
 
     /// Takes the batches of a journal row again, at opening. The error says why they cannot be
@@ -278,7 +257,6 @@ impl Log {
             && batch.header.last_offset() >= self.durable_end
         {
             self.tail_bytes -= batch.bytes.len();
-            self.end_position = batch.position;
             self.tail.pop_back();
         }
         self.log_end_offset = self.durable_end;

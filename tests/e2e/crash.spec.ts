@@ -36,6 +36,25 @@ test("no acknowledged record is lost when the broker's worker is killed", async 
   expect(duringLoad).toBeGreaterThan(CRASHES / 2);
 });
 
+test("a crash is told step by step, and what was acknowledged is counted in the log", async ({
+  page,
+}) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 3);
+  await page.getByTestId("stream").selectOption("100");
+  await expect.poll(() => playground.sum("high-watermark")).toBeGreaterThan(50);
+  for (let crash = 0; crash < 5; crash += 1) {
+    await page.getByTestId("crash").click();
+    const recovery = page.getByTestId("recovery");
+    await expect(recovery).toContainText("You killed the broker");
+    await expect(recovery).toHaveAttribute("data-done", "true", { timeout: 30_000 });
+    await expect(recovery.getByTestId("balance")).toContainText("none lost, none twice");
+    const [acknowledged = 0] = await playground.numbers("acknowledged", recovery);
+    expect(acknowledged).toBeGreaterThan(50);
+    expect(await playground.numbers("appended", recovery)).toEqual([acknowledged]);
+  }
+});
+
 test("a load through the page survives the button that crashes the broker", async ({ page }) => {
   const playground = await PlaygroundPage.open(page);
   await page.getByTestId("load-flights").click();

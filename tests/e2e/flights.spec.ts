@@ -71,6 +71,12 @@ test("after a reload a third member resumes from the committed offsets", async (
   await playground.chooseTopic("flights");
   await expect.poll(() => playground.numbers("committed", group)).toEqual(positions);
   expect(await playground.sum("high-watermark")).toBe(20_000);
+  // The two came back with the page, paused as they were.
+  await playground.stable("analytics", 2);
+  for (const left of [1, 0]) await group.getByTestId("remove-member").nth(left).click();
+  await expect(group.getByTestId("no-members")).toBeVisible();
+  await group.getByTestId("auto-commit").check();
+  await group.getByTestId("processing").selectOption("0");
   await playground.addMember("analytics");
   await playground.consumed("analytics", 20_000 - committed);
   await playground.shows(group.getByTestId("total-lag"), 0);

@@ -99,6 +99,45 @@ test("nothing is left of what was there when all data are deleted", async ({ pag
   await expect.poll(() => playground.numbers("high-watermark")).toEqual([3]);
 });
 
+test("a topic that is the last leaves an invitation, not Kafka's own topic", async ({ page }) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 2);
+  await playground.produce(10, "");
+  await playground.addGroup("analytics");
+  await expect.poll(() => playground.sum("committed")).toBe(10);
+  await playground.group("analytics").getByTestId("remove-member").click();
+  await expect(page.getByTestId("no-members")).toBeVisible();
+  page.on("dialog", (dialog) => void dialog.accept());
+  await page.getByTestId("delete-topic").click();
+  await expect(page.locator("#topic-title")).toHaveText("No topic yet");
+  const offsets = page.locator("[data-testid=topic][data-topic=__consumer_offsets]");
+  await expect(offsets).toHaveCount(1);
+  await expect(offsets).not.toHaveAttribute("aria-current");
+});
+
+test("a reload goes on with the stream, the form, the groups and their members", async ({
+  page,
+}) => {
+  const playground = await PlaygroundPage.open(page);
+  await playground.createTopic("orders", 2);
+  await page.getByTestId("value").fill("a value of mine");
+  await page.getByTestId("stream").selectOption("20");
+  await playground.addGroup("analytics");
+  await playground.addMember("analytics");
+  await playground.stable("analytics", 2);
+  const group = playground.group("analytics");
+  await group.getByTestId("processing").selectOption("5");
+  await group.getByTestId("pause-member").first().click();
+  await playground.reload();
+  await expect(page.getByTestId("stream")).toHaveValue("20");
+  await expect(page.getByTestId("value")).toHaveValue("a value of mine");
+  await playground.stable("analytics", 2);
+  await expect(group.getByTestId("processing")).toHaveValue("5");
+  await expect(group.getByTestId("pause-member").first()).toHaveAttribute("aria-pressed", "true");
+  const before = await playground.sum("high-watermark");
+  await expect.poll(() => playground.sum("high-watermark")).toBeGreaterThan(before + 20);
+});
+
 test("a group that was deleted does not come back", async ({ page }) => {
   const playground = await PlaygroundPage.open(page);
   await playground.createTopic("orders", 2);

@@ -14,6 +14,16 @@ import { runnerImport } from "vite";
 const { Fold } = await load("flow/fold.ts");
 /** @type {typeof import("../../www/src/flow/picture.ts")} */
 const { Picture, topicPartition } = await load("flow/picture.ts");
+/** @type {typeof import("../../www/src/flow/recovery.ts")} */
+const { Recoveries } = await load("flow/recovery.ts");
+/** @type {typeof import("../../www/src/flow/topic_list.ts")} */
+const { topicList } = await load("flow/topic_list.ts");
+/** @type {typeof import("../../www/src/engine/ledger.ts")} */
+const { Ledger } = await load("engine/ledger.ts");
+/** @type {typeof import("../../www/src/engine/pacer.ts")} */
+const { Pacer } = await load("engine/pacer.ts");
+/** @type {typeof import("../../www/src/engine/survey.ts")} */
+const { Survey } = await load("engine/survey.ts");
 /** @type {typeof import("../../www/src/flow/summary.ts")} */
 const { summarise } = await load("flow/summary.ts");
 /** @type {typeof import("../../www/src/records/headers.ts")} */
@@ -360,6 +370,148 @@ describe("headers of the form", () => {
   });
 });
 
+describe("a steady stream", () => {
+  test("is as many as it says, however late it is asked", () => {
+    for (const everyMs of [10, 20, 33, 250, 1_000, 7_001]) {
+      const pacer = new Pacer(100, 0);
+      let sent = 0;
+      for (let nowMs = 0; nowMs <= 30_000; nowMs += everyMs) sent += pacer.take(nowMs, 500);
+      // What became due since it was asked last, or was more than one send takes, comes next.
+      for (let due = -1; due !== 0; sent += due) due = pacer.take(30_000, 500);
+      assert.equal(sent, 3_000, `asked every ${everyMs} ms`);
+    }
+  });
+
+  test("does not send what a laptop slept through", () => {
+    const pacer = new Pacer(100, 0);
+    assert.equal(pacer.take(1_000, 500), 100);
+    assert.equal(pacer.take(3_600_000, 500), 0);
+    assert.equal(pacer.take(3_601_000, 500), 100);
+  });
+});
+
+describe("the list of topics", () => {
+  const picture = new Picture();
+  for (let i = 0; i < 100; i += 1) picture.topic(`topic-${i}`);
+  picture.topic("__consumer_offsets");
+
+  test("says how many it leaves out, and has the chosen one", () => {
+    const { names, more } = topicList(picture, "", "topic-99");
+    assert.equal(names.length, 40);
+    assert.equal(names[0], "topic-99");
+    assert.equal(more, 61);
+  });
+
+  test("has what is looked for", () => {
+    assert.deepEqual(topicList(picture, "offsets", "topic-7"), {
+      names: ["topic-7", "__consumer_offsets"],
+      more: 0,
+    });
+  });
+
+  test("keeps each in its place while there are few", () => {
+    const few = new Picture();
+    for (const name of ["__consumer_offsets", "b", "a"]) few.topic(name);
+    assert.deepEqual(topicList(few, "", "b").names, ["a", "b", "__consumer_offsets"]);
+  });
+});
+
+test("a survey of many topics asks for the offsets of those in view, a few at a time", async () => {
+  const names = Array.from({ length: 2_000 }, (_, i) => `topic-${i}`);
+  let underWay = 0;
+  let underWayMax = 0;
+  /** @type {string[]} */
+  const asked = [];
+  const admin = {
+    listTopics: () => Promise.resolve(names),
+    listGroups: () => Promise.resolve({ groups: [] }),
+    /** @param {string} topic */
+    fetchTopicOffsets: async (topic) => {
+      asked.push(topic);
+      underWay += 1;
+      underWayMax = Math.max(underWayMax, underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      underWay -= 1;
+      return [{ partition: 0, offset: "3", high: "3", low: "1" }];
+    },
+  };
+  const picture = new Picture();
+  const survey = new Survey(/** @type {any} */ (admin), picture);
+  const shown = () => ({ topic: "topic-5", topics: names.slice(0, 40) });
+  await survey.run(shown);
+  assert.equal(picture.topics.size, 2_000);
+  assert.equal(asked.length, 40);
+  assert.ok(underWayMax <= 4, `${underWayMax} at once`);
+  asked.length = 0;
+  await survey.run(shown);
+  assert.ok(asked.length <= 5, `${asked.length} asked again`);
+  assert.ok(asked.includes("topic-5"));
+});
+
+describe("the account of a crash", () => {
+  test("tells each step once, and begins anew with the next death", () => {
+    const recoveries = new Recoveries();
+    const underWay = { sends: 1, records: 5 };
+    recoveries.killed(underWay, 1_000);
+    underWay.records = 0;
+    assert.equal(recoveries.status("restarting", underWay, 1_010), false);
+    recoveries.acknowledged(1_020);
+    assert.equal(recoveries.status("running", underWay, 1_100), true);
+    assert.equal(recoveries.status("running", underWay, 1_150), false);
+    recoveries.acknowledged(1_200);
+    recoveries.acknowledged(1_300);
+    assert.deepEqual(recoveries.last, {
+      killed: true,
+      underWay: { sends: 1, records: 5 },
+      noticedMs: 10,
+      runningMs: 100,
+      acknowledgedMs: 200,
+    });
+    recoveries.status("restarting", underWay, 2_000);
+    assert.deepEqual(recoveries.last, {
+      killed: false,
+      underWay: { sends: 1, records: 0 },
+      noticedMs: 0,
+    });
+  });
+
+  test("compares the log with what was acknowledged while nothing is under way", async () => {
+    let end = 7;
+    const ledger = new Ledger(
+      () => Promise.resolve(end),
+      () => undefined,
+    );
+    /** @type {() => void} */
+    let answer = () => undefined;
+    /** @type {Promise<void>} */
+    const answered = new Promise((resolve) => (answer = resolve));
+    const sends = ledger.enter("orders", 3, () => answered);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(ledger.underWay, { sends: 1, records: 3 });
+    const balance = ledger.balance(new AbortController().signal);
+    end = 10;
+    answer();
+    await sends;
+    assert.deepEqual(await balance, { acknowledged: 3, appended: 3 });
+    end = 9;
+    const lost = await ledger.balance(new AbortController().signal);
+    assert.deepEqual(lost, { acknowledged: 3, appended: 2 });
+  });
+
+  test("gives up counting when the log never rests", async () => {
+    const ledger = new Ledger(
+      () => Promise.resolve(0),
+      () => undefined,
+    );
+    void ledger.enter("orders", 1, () => new Promise(() => undefined));
+    await new Promise((resolve) => setImmediate(resolve));
+    const late = new AbortController();
+    const balance = ledger.balance(late.signal);
+    late.abort();
+    await assert.rejects(balance, { name: "AbortError" });
+  });
+});
+
 describe("surveys", () => {
   test("begin after they were asked for, though one is running", async () => {
     test.mock.timers.enable({ apis: ["setTimeout"] });
@@ -400,16 +552,17 @@ test("a tape asks once for what compaction has taken away", async () => {
   };
   const picture = new Picture();
   picture.partition("orders", 0).highWatermark = 3;
+  const inView = [...picture.topic("orders").partitions.entries()];
   /** @type {InstanceType<typeof TapeWindows> | undefined} */
   let tapes;
   await /** @type {Promise<void>} */ (
     new Promise((resolve, reject) => {
       tapes = new TapeWindows(reader, resolve, reject);
-      tapes.fill(picture.topic("orders"), 0);
+      tapes.fill(picture.topic("orders"), inView, 0);
     })
   );
   assert.ok(tapes);
-  tapes.fill(picture.topic("orders"), 10_000);
+  tapes.fill(picture.topic("orders"), inView, 10_000);
   assert.deepEqual(reads, [[0, 3]]);
   assert.equal(tapes.record("orders", 0, 1), null);
   assert.equal(tapes.record("orders", 0, 2)?.offset, 2);

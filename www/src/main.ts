@@ -4,6 +4,7 @@ import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/tape.css";
 import "./styles/cards.css";
+import "./styles/recovery.css";
 import { Dots } from "./dots.ts";
 import { watchBroker } from "./engine/crash.ts";
 import { Playground } from "./playground.ts";
@@ -42,7 +43,9 @@ function draw(nowMs: number): void {
   renderedMs = nowMs;
   render(pageView(app), root);
   dots.draw();
-  if (app.topicPicture !== undefined) app.tapes.fill(app.topicPicture, nowMs);
+  if (app.topicPicture !== undefined) {
+    app.tapes.fill(app.topicPicture, app.partitionsInView.shown, nowMs);
+  }
 }
 
 render(pageView(app), root);

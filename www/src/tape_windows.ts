@@ -65,9 +65,13 @@ export class TapeWindows {
     return this.#tape(topic, index).records.get(offset);
   }
 
-  /** Reads what is in view and not known yet. */
-  fill(topic: TopicPicture, nowMs: number): void {
-    for (const [index, partition] of topic.partitions.entries()) {
+  /** Reads what is in view and not known yet, of those partitions of the topic that are in view. */
+  fill(
+    topic: TopicPicture,
+    inView: readonly [index: number, partition: PartitionPicture][],
+    nowMs: number,
+  ): void {
+    for (const [index, partition] of inView) {
       const tape = this.#tape(topic.name, index);
       const { from, to } = this.window(topic.name, index, partition);
       const missing = firstMissing(tape.records, from, to);

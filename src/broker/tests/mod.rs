@@ -4,6 +4,4 @@ mod groups;
 mod life;
 mod node;
 mod records;
-#[cfg(not(target_family = "wasm"))]
-mod scale;
 mod topics;

@@ -202,6 +202,25 @@ export async function loadAndCrash(
   return { ...differences, failed, loadMs, acknowledgedAtCrash };
 }
 
+/** Creates so many topics, in requests of a few hundred. */
+export async function createTopics(count: number): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const names = Array.from({ length: count }, (_, i) => `topic-${String(i).padStart(4, "0")}`);
+  while (names.length > 0) {
+    await admin.createTopics({ topics: names.splice(0, 500).map((topic) => ({ topic })) });
+  }
+  await admin.disconnect();
+}
+
+/** Creates a topic with so many partitions. */
+export async function createTopic(topic: string, numPartitions: number): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic, numPartitions }] });
+  await admin.disconnect();
+}
+
 declare global {
   /** Put there by the test, before the page runs. */
   var crashBroker: () => void;

@@ -1,5 +1,6 @@
 import type { Admin } from "tablog";
 import { kafkaAs } from "./cluster.ts";
+import type { Ledger } from "./ledger.ts";
 
 // A path, since the package vega-datasets exports no file.
 const FLIGHTS_URL = new URL(
@@ -30,7 +31,7 @@ export class FlightsLoad {
   running = true;
 
   /** Creates the topic when it is not there, and produces all records in their order. */
-  async run(admin: Admin, changed: () => void): Promise<void> {
+  async run(admin: Admin, ledger: Ledger, changed: () => void): Promise<void> {
     const producer = kafkaAs(FLIGHTS_CLIENT_ID).producer();
     try {
       await admin.createTopics({
@@ -55,10 +56,14 @@ export class FlightsLoad {
           value: JSON.stringify(flight),
           timestamp: String(timestampOf(flight)),
         }));
-        const send = producer.send({ topic: FLIGHTS_TOPIC, messages }).then(() => {
-          this.acked += messages.length;
-          changed();
-        });
+        const send = ledger
+          .enter(FLIGHTS_TOPIC, messages.length, () =>
+            producer.send({ topic: FLIGHTS_TOPIC, messages }),
+          )
+          .then(() => {
+            this.acked += messages.length;
+            changed();
+          });
         sends.add(send);
         const settled = (): boolean => sends.delete(send);
         send.then(settled, settled);

@@ -13,9 +13,9 @@ export class Group {
   }
 
   /** Adds a member that reads `topic`. */
-  async add(topic: string): Promise<void> {
-    const clientId = this.#freeName();
+  async add(topic: string, clientId = this.#freeName(), paused = false): Promise<void> {
     const member = new Member(this.groupId, clientId, topic, this.settings, this.#changed);
+    member.paused = paused;
     this.members.push(member);
     this.#changed();
     try {

@@ -1,9 +1,8 @@
 import type { Message, Producer } from "tablog";
 import { parseHeaders } from "../records/headers.ts";
 import { kafkaAs } from "./cluster.ts";
-
-/** Records that one `send` takes. */
-const SEND_RECORDS_MAX = 500;
+import type { Ledger } from "./ledger.ts";
+import { SEND_RECORDS_MAX, Stream } from "./stream.ts";
 
 /** What the form says. */
 export interface ProduceForm {
@@ -19,43 +18,59 @@ export interface ProduceForm {
 /** The producer behind the form. */
 export class FormProducer {
   readonly clientId = "producer-1";
+  /** What it makes records of. */
+  form: ProduceForm = { key: "{user}", value: '{"n": {n}, "at": "{time}"}', headers: "", count: 1 };
   /** The steady stream, while there is one. */
-  stream: { topic: string; rate: number } | undefined;
+  stream: Stream | undefined;
   readonly #producer: Producer = kafkaAs(this.clientId).producer({
     // A topic that somebody has deleted does not come back by itself.
     allowAutoTopicCreation: false,
   });
+  readonly #ledger: Ledger;
   readonly #changed: () => void;
   #number = 0;
-  #streamTimer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(changed: () => void) {
+  constructor(ledger: Ledger, changed: () => void) {
+    this.#ledger = ledger;
     this.#changed = changed;
   }
 
-  async send(topic: string, form: ProduceForm): Promise<void> {
+  /** Sends `count` records of the form. */
+  async send(topic: string, count: number): Promise<void> {
     await this.#producer.connect();
-    for (let left = form.count; left > 0; left -= SEND_RECORDS_MAX) {
+    for (let left = count; left > 0; left -= SEND_RECORDS_MAX) {
       const messages = Array.from({ length: Math.min(left, SEND_RECORDS_MAX) }, () =>
-        this.#message(form),
+        this.#message(this.form),
       );
-      await this.#producer.send({ topic, messages });
+      await this.#ledger.enter(topic, messages.length, () =>
+        this.#producer.send({ topic, messages }),
+      );
     }
   }
 
-  /** Calls `send` for `topic`, `rate` times per second, until the rate is 0. */
-  setStream(topic: string, rate: number, send: () => void): void {
-    clearInterval(this.#streamTimer);
-    this.stream = rate > 0 ? { topic, rate } : undefined;
-    if (rate > 0) this.#streamTimer = setInterval(send, 1000 / rate);
+  /** Sends `rate` records of the form per second, until another rate is set; 0 ends it. */
+  setStream(topic: string, rate: number, failed: (error: unknown) => void): void {
+    this.stream?.end();
+    this.stream = undefined;
+    if (rate > 0) {
+      this.stream = new Stream(topic, rate, async (records) => {
+        try {
+          await this.send(topic, records);
+        } catch (error) {
+          this.endStream(topic);
+          failed(error);
+        }
+      });
+    }
     this.#changed();
   }
 
   /** Ends the stream into `topic`; without a topic, whichever there is. */
   endStream(topic = this.stream?.topic): void {
-    if (topic !== undefined && topic === this.stream?.topic) {
-      this.setStream(topic, 0, () => undefined);
-    }
+    if (this.stream === undefined || topic !== this.stream.topic) return;
+    this.stream.end();
+    this.stream = undefined;
+    this.#changed();
   }
 
   #message({ key, value, headers }: ProduceForm): Message {

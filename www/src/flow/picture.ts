@@ -2,15 +2,30 @@ import { Rate } from "./rate.ts";
 
 /** Everything the page knows about the broker: folded from frames, completed by the survey. */
 export class Picture {
-  readonly topics = new Map<string, TopicPicture>();
+  readonly #topics = new Map<string, TopicPicture>();
   readonly groups = new Map<string, GroupPicture>();
   /** Who produced, by client id. */
   readonly producers = new Map<string, ClientPicture>();
   /** Who fetched, by client id. */
   readonly fetchers = new Map<string, ClientPicture>();
+  /** The names in order; made again when a topic comes or goes, not whenever the page is drawn. */
+  #names: readonly string[] | undefined;
+
+  get topics(): ReadonlyMap<string, TopicPicture> {
+    return this.#topics;
+  }
+
+  /** The names of all topics in order, Kafka's own last. */
+  get topicNames(): readonly string[] {
+    this.#names ??= [...this.#topics.keys()].sort(internalLast);
+    return this.#names;
+  }
 
   topic(name: string): TopicPicture {
-    return entry(this.topics, name, () => ({ name, partitions: [] }));
+    return entry(this.#topics, name, () => {
+      this.#names = undefined;
+      return { name, partitions: [] };
+    });
   }
 
   partition(topic: string, partition: number): PartitionPicture {
@@ -25,11 +40,12 @@ export class Picture {
 
   /** Forgets a topic with all offsets in it: one of the same name that comes later is another. */
   deleteTopic(name: string): void {
-    const indexes = [...(this.topics.get(name)?.partitions.keys() ?? [])];
+    const indexes = [...(this.#topics.get(name)?.partitions.keys() ?? [])];
     for (const { committed } of this.groups.values()) {
       for (const index of indexes) committed.delete(topicPartition(name, index));
     }
-    this.topics.delete(name);
+    this.#topics.delete(name);
+    this.#names = undefined;
   }
 
   group(groupId: string): GroupPicture {
@@ -79,6 +95,15 @@ export interface MemberPicture {
 export interface ClientPicture {
   records: number;
   rate: Rate;
+}
+
+/** Whether it is one of Kafka's own topics. */
+export function isInternal(topic: string): boolean {
+  return topic.startsWith("__");
+}
+
+function internalLast(a: string, b: string): number {
+  return Number(isInternal(a)) - Number(isInternal(b)) || (a < b ? -1 : 1);
 }
 
 /** The key of a partition in maps. */

@@ -1,16 +1,19 @@
 import { html, nothing, type TemplateResult } from "lit-html";
-import { isInternal, type Playground } from "../playground.ts";
+import { part } from "../flow/part.ts";
+import { isInternal } from "../flow/picture.ts";
+import type { Playground } from "../playground.ts";
 import { field } from "./form.ts";
-import { groupBadge, groupColour, groupIds } from "./marks.ts";
+import { groupBadge, groupColour, groupIds, GROUPS_SHOWN_MAX } from "./marks.ts";
 import { membersView } from "./members.ts";
 import { offsetsView } from "./offsets.ts";
+import { count } from "./numbers.ts";
 import { stopped } from "./status.ts";
 
 const PROCESSING_MS = [0, 5, 50, 500];
 
 /** The consumer groups, with their members and how far they are. */
 export function groupsView(app: Playground): TemplateResult {
-  const ids = groupIds(app);
+  const { shown, hidden } = part(groupIds(app), GROUPS_SHOWN_MAX);
   return html`
     <section class="column groups" aria-labelledby="groups-title" ?inert=${stopped(app)}>
       <h2 id="groups-title">Consumer groups</h2>
@@ -18,7 +21,13 @@ export function groupsView(app: Playground): TemplateResult {
         A group shares the partitions among its members: each partition has exactly one. Every group
         reads all records.
       </p>
-      ${ids.map((groupId, order) => groupView(app, groupId, order))} ${newGroup(app)}
+      ${shown.map((groupId, order) => groupView(app, groupId, order))}
+      ${
+        hidden === 0
+          ? nothing
+          : html`<p class="hint" data-testid="more-groups">and ${count(hidden)} more groups</p>`
+      }
+      ${newGroup(app)}
     </section>
   `;
 }

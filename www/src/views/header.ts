@@ -1,6 +1,5 @@
 import { html, type TemplateResult } from "lit-html";
 import type { ClusterStatus } from "tablog";
-import { crashBroker } from "../engine/crash.ts";
 import type { Playground } from "../playground.ts";
 
 const STATUS_TEXTS: Record<ClusterStatus, string> = {
@@ -48,7 +47,7 @@ export function headerView(app: Playground): TemplateResult {
           title="Kills the broker's worker. Another starts, reads the log, and clients go on."
           ?disabled=${app.status !== "running"}
           @click=${() => {
-            crashBroker();
+            app.crash();
           }}
         >
           Crash the broker

@@ -1,7 +1,9 @@
 import { html, type TemplateResult } from "lit-html";
+import type { Member } from "../engine/member.ts";
 import { type PartitionPicture, topicPartition } from "../flow/picture.ts";
 import type { Playground } from "../playground.ts";
-import { groupBadge, groupColour, groupIds } from "./marks.ts";
+import { part } from "../flow/part.ts";
+import { groupBadge, groupColour, groupIds, GROUPS_SHOWN_MAX } from "./marks.ts";
 import { count } from "./numbers.ts";
 
 /** How far a group is in one partition. */
@@ -12,34 +14,50 @@ export interface Progress {
   lag: number;
 }
 
-/** How far `groupId` is in a partition of `topic`; undefined when it never read there. */
-export function progress(
+/** How far `groupId` is in partitions of `topic`; undefined for one where it never read. */
+export function progressIn(
   app: Playground,
   groupId: string,
   topic: string,
-  index: number,
-  { logStartOffset, highWatermark }: PartitionPicture,
-): Progress | undefined {
-  const committed = app.picture.groups.get(groupId)?.committed.get(topicPartition(topic, index));
-  const member = app.groups
-    .get(groupId)
-    ?.members.find((m) => m.topic === topic && m.assigned.has(index));
-  if (committed === undefined && member === undefined) return undefined;
-  // A member begins at the committed offset.
-  const position = member === undefined ? undefined : (member.positions.get(index) ?? committed);
-  return { position, committed, lag: highWatermark - (committed ?? logStartOffset) };
+): (index: number, partition: PartitionPicture) => Progress | undefined {
+  const committedOf = app.picture.groups.get(groupId)?.committed;
+  const owners = new Map<number, Member>();
+  for (const member of app.groups.get(groupId)?.members ?? []) {
+    if (member.topic !== topic) continue;
+    for (const index of member.assigned) owners.set(index, member);
+  }
+  return (index, { logStartOffset, highWatermark }) => {
+    const committed = committedOf?.get(topicPartition(topic, index));
+    const member = owners.get(index);
+    if (committed === undefined && member === undefined) return undefined;
+    // A member begins at the committed offset.
+    const position = member === undefined ? undefined : (member.positions.get(index) ?? committed);
+    return { position, committed, lag: highWatermark - (committed ?? logStartOffset) };
+  };
+}
+
+/** The groups that are shown, each with how far it is in partitions of `topic`. */
+export function groupsProgress(app: Playground, topic: string): GroupProgress[] {
+  return part(groupIds(app), GROUPS_SHOWN_MAX).shown.map((groupId) => ({
+    groupId,
+    progress: progressIn(app, groupId, topic),
+  }));
+}
+
+interface GroupProgress {
+  groupId: string;
+  progress: ReturnType<typeof progressIn>;
 }
 
 /** A lane for each group under a tape, on the tape's own scale while all of it is in view. */
 export function lanesView(
-  app: Playground,
-  topic: string,
+  groups: readonly GroupProgress[],
   index: number,
   partition: PartitionPicture,
+  cells: number,
 ): TemplateResult {
   const { logStartOffset, highWatermark } = partition;
   const records = highWatermark - logStartOffset;
-  const cells = app.tapes.capacity;
   // On a tape in full view a mark points at the middle of a cell.
   const percent = (offset: number): number =>
     records < cells
@@ -47,8 +65,8 @@ export function lanesView(
       : ((offset - logStartOffset) / records) * 100;
   return html`
     <div class="lanes">
-      ${groupIds(app).map((groupId, order) => {
-        const found = progress(app, groupId, topic, index, partition);
+      ${groups.map(({ groupId, progress }, order) => {
+        const found = progress(index, partition);
         return found === undefined ? "" : laneView(groupId, order, found, percent);
       })}
     </div>

@@ -2,6 +2,9 @@
 import { html, type TemplateResult } from "lit-html";
 import type { Playground } from "../playground.ts";
 
+/** Groups that are shown at a time. */
+export const GROUPS_SHOWN_MAX = 12;
+
 const COLOURS = 8;
 
 /** The CSS colour of a partition. */

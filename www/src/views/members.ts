@@ -1,10 +1,15 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 import type { Member } from "../engine/member.ts";
+import { part } from "../flow/part.ts";
 import { type MemberPicture, topicPartition } from "../flow/picture.ts";
 import type { Playground } from "../playground.ts";
 import { partitionColour } from "./marks.ts";
 import { count, perSecond } from "./numbers.ts";
+
+const MEMBERS_SHOWN_MAX = 40;
+/** Partitions of a member that are shown one by one. */
+const CHIPS_SHOWN_MAX = 16;
 
 /** The members of a group: those of this page, and others that the broker knows. */
 export function membersView(app: Playground, groupId: string): TemplateResult {
@@ -13,6 +18,9 @@ export function membersView(app: Playground, groupId: string): TemplateResult {
   const own = new Set(group.members.map(({ clientId }) => clientId));
   const others = picture?.members.filter(({ clientId }) => !own.has(clientId)) ?? [];
   const stable = picture?.state === "Stable";
+  const ownShown = part(group.members, MEMBERS_SHOWN_MAX);
+  const othersShown = part(others, MEMBERS_SHOWN_MAX - ownShown.shown.length);
+  const hidden = ownShown.hidden + othersShown.hidden;
   return html`
     ${
       group.members.length + others.length === 0
@@ -23,11 +31,16 @@ export function membersView(app: Playground, groupId: string): TemplateResult {
     }
     <ul class="members">
       ${repeat(
-        group.members,
+        ownShown.shown,
         ({ clientId }) => clientId,
         (member) => ownMember(app, groupId, member, stable),
       )}
-      ${others.map((member) => otherMember(member))}
+      ${othersShown.shown.map((member) => otherMember(member))}
+      ${
+        hidden === 0
+          ? nothing
+          : html`<li class="hint" data-testid="more-members">and ${count(hidden)} more members</li>`
+      }
     </ul>
   `;
 }
@@ -117,9 +130,10 @@ function otherMember({ clientId, assignment }: MemberPicture): TemplateResult {
 }
 
 function chips(clientId: string, topic: string, partitions: readonly number[]): TemplateResult {
+  const { shown, hidden } = part(partitions, CHIPS_SHOWN_MAX);
   return html`
     <span class="chips" data-testid="assignment" data-partitions=${partitions.join(",")}>
-      ${partitions.map(
+      ${shown.map(
         (index) =>
           html`<span
             class="chip"
@@ -129,6 +143,7 @@ function chips(clientId: string, topic: string, partitions: readonly number[]): 
             >P${index}</span
           >`,
       )}
+      ${hidden === 0 ? nothing : html`<small>and ${count(hidden)} more</small>`}
     </span>
   `;
 }

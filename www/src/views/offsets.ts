@@ -1,8 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit-html";
-import type { TopicPicture } from "../flow/picture.ts";
-import { isInternal, type Playground } from "../playground.ts";
+import { isInternal, type TopicPicture } from "../flow/picture.ts";
+import type { Playground } from "../playground.ts";
 import { field } from "./form.ts";
-import { progress } from "./lanes.ts";
+import { type Progress, progressIn } from "./lanes.ts";
 import { partitionColour } from "./marks.ts";
 import { count } from "./numbers.ts";
 
@@ -10,12 +10,14 @@ import { count } from "./numbers.ts";
 export function offsetsView(app: Playground, groupId: string): TemplateResult | typeof nothing {
   const topic = app.topicPicture;
   if (topic === undefined || isInternal(topic.name)) return nothing;
-  const rows = topic.partitions.map((partition, index) => ({
-    index,
-    found: progress(app, groupId, topic.name, index, partition),
-  }));
+  const inView = app.partitionsInView.shown;
+  const progress = progressIn(app, groupId, topic.name);
+  const rows = inView.map(([index, partition]) => ({ index, found: progress(index, partition) }));
   // Who never read here has no lag.
-  const lags = rows.flatMap(({ found }) => (found === undefined ? [] : [found.lag]));
+  const lags = topic.partitions.flatMap((partition, index) => {
+    const found = progress(index, partition);
+    return found === undefined ? [] : [found.lag];
+  });
   const total = lags.length === 0 ? undefined : lags.reduce((sum, lag) => sum + lag, 0);
   return html`
     <table>
@@ -46,7 +48,7 @@ export function offsetsView(app: Playground, groupId: string): TemplateResult | 
   `;
 }
 
-function row(groupId: string, index: number, found: ReturnType<typeof progress>): TemplateResult {
+function row(groupId: string, index: number, found: Progress | undefined): TemplateResult {
   const cell = (testId: string, value: number | undefined): TemplateResult => html`
     <td
       data-testid=${testId}
@@ -87,7 +89,9 @@ function seekForm(app: Playground, groupId: string, topic: TopicPicture): Templa
       <label>
         Seek
         <select name="partition" data-testid="seek-partition">
-          ${topic.partitions.map((_, index) => html`<option value=${index}>P${index}</option>`)}
+          ${app.partitionsInView.shown.map(
+            ([index]) => html`<option value=${index}>P${index}</option>`,
+          )}
         </select>
       </label>
       <label>

@@ -6,6 +6,7 @@ import { headerView } from "./header.ts";
 import { noticesView } from "./notices.ts";
 import { producersView } from "./producers.ts";
 import { recordView } from "./record.ts";
+import { recoveryView } from "./recovery.ts";
 import { topicView } from "./topic.ts";
 import { topicsView } from "./topics.ts";
 
@@ -14,8 +15,8 @@ export function pageView(app: Playground): TemplateResult {
     ${headerView(app)}
     <main>
       ${topicsView(app)}
-      <div class="flow">
-        ${producersView(app)} ${topicView(app)} ${groupsView(app)}
+      <div class="flow" data-broker=${app.status}>
+        ${recoveryView(app)} ${producersView(app)} ${topicView(app)} ${groupsView(app)}
         <canvas class="dots" aria-hidden="true"></canvas>
       </div>
       ${framesView(app)}

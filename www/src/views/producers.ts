@@ -1,8 +1,8 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { FLIGHTS_CLIENT_ID, FLIGHTS_TOPIC } from "../engine/flights.ts";
 import type { ProduceForm } from "../engine/producer.ts";
-import type { ClientPicture } from "../flow/picture.ts";
-import { isInternal, type Playground } from "../playground.ts";
+import { type ClientPicture, isInternal } from "../flow/picture.ts";
+import type { Playground } from "../playground.ts";
 import { field } from "./form.ts";
 import { count, perSecond } from "./numbers.ts";
 import { stopped } from "./status.ts";
@@ -87,7 +87,7 @@ function flightsCard(app: Playground): TemplateResult {
 function produceForm(app: Playground): TemplateResult {
   const topic = app.topic;
   const disabled = topic === undefined || isInternal(topic);
-  const { stream } = app.producer;
+  const { form, stream } = app.producer;
   return html`
     <form
       class="card"
@@ -96,22 +96,31 @@ function produceForm(app: Playground): TemplateResult {
       @submit=${(event: SubmitEvent) => {
         event.preventDefault();
         if (topic === undefined) return;
-        void app.produce(topic, read(event.target as HTMLFormElement));
+        void app.produce(topic);
+      }}
+      @input=${(event: Event) => {
+        const form = (event.target as HTMLInputElement).form;
+        if (form !== null) app.producer.form = read(form);
       }}
     >
       <h3>Produce${topic === undefined ? nothing : html` to <code>${topic}</code>`}</h3>
       <fieldset ?disabled=${disabled && stream === undefined}>
         <label>
           <span>Key <small>(empty: none)</small></span>
-          <input name="key" value="{user}" data-testid="key" />
+          <input name="key" .value=${form.key} data-testid="key" />
         </label>
         <label>
           Value
-          <textarea name="value" rows="2" data-testid="value">{"n": {n}, "at": "{time}"}</textarea>
+          <textarea name="value" rows="2" .value=${form.value} data-testid="value"></textarea>
         </label>
         <label>
           <span>Headers <small>(name=value, …)</small></span>
-          <input name="headers" placeholder="source=form" data-testid="headers" />
+          <input
+            name="headers"
+            .value=${form.headers}
+            placeholder="source=form"
+            data-testid="headers"
+          />
         </label>
         <p class="hint">
           <code>{n}</code> counts up, <code>{user}</code> is one of nine, <code>{time}</code> is
@@ -125,7 +134,7 @@ function produceForm(app: Playground): TemplateResult {
               type="number"
               min="1"
               max=${COUNT_MAX}
-              value="1"
+              .value=${String(form.count)}
               required
               data-testid="count"
             />
@@ -144,7 +153,7 @@ function produceForm(app: Playground): TemplateResult {
               // A stream that runs keeps its topic, whichever is looked at.
               const to = stream?.topic ?? topic;
               if (to === undefined) return;
-              app.stream(to, Number(select.value), () => read(select.form as HTMLFormElement));
+              app.stream(to, Number(select.value));
             }}
           >
             ${STREAM_RATES.map(

@@ -5,7 +5,7 @@ import { CONSUMER_OFFSETS, decodeConsumerOffsets } from "../records/consumer_off
 import type { StoredRecord } from "../records/stored.ts";
 import { asText, hueOf } from "../records/text.ts";
 import type { TapeWindow } from "../tape_windows.ts";
-import { lanesView } from "./lanes.ts";
+import { type groupsProgress, lanesView } from "./lanes.ts";
 import { partitionColour } from "./marks.ts";
 import { count, perSecond } from "./numbers.ts";
 
@@ -17,6 +17,7 @@ export function partitionView(
   topic: string,
   index: number,
   partition: PartitionPicture,
+  groups: ReturnType<typeof groupsProgress>,
 ): TemplateResult {
   const { logStartOffset, highWatermark } = partition;
   const window = app.tapes.window(topic, index, partition);
@@ -48,7 +49,7 @@ export function partitionView(
         </dl>
       </header>
       ${cellsView(app, topic, index, window)} ${scrollView(app, topic, index, partition, window)}
-      ${lanesView(app, topic, index, partition)}
+      ${lanesView(groups, index, partition, app.tapes.capacity)}
     </section>
   `;
 }

@@ -1,8 +1,9 @@
 import { html, nothing, type TemplateResult } from "lit-html";
-import { isInternal, type Playground } from "../playground.ts";
-import type { TopicPicture } from "../flow/picture.ts";
+import type { PartitionsInView, Playground } from "../playground.ts";
+import { isInternal, type TopicPicture } from "../flow/picture.ts";
 import { CONSUMER_OFFSETS } from "../records/consumer_offsets.ts";
-import { groupIds } from "./marks.ts";
+import { groupsProgress } from "./lanes.ts";
+import { count } from "./numbers.ts";
 import { statusView, usable } from "./status.ts";
 import { partitionView } from "./tape.ts";
 
@@ -29,12 +30,8 @@ function welcome(): TemplateResult {
 }
 
 function chosen(app: Playground, topic: TopicPicture): TemplateResult {
-  const partitions = [...topic.partitions.entries()];
-  // Kafka makes fifty partitions for offsets, and a group uses one.
-  const shown = partitions.filter(
-    ([, { highWatermark }]) => highWatermark > 0 || !isInternal(topic.name),
-  );
-  const hidden = partitions.length - shown.length;
+  const inView = app.partitionsInView;
+  const groups = groupsProgress(app, topic.name);
   return html`
     <div class="title">
       <h2 id="topic-title">Topic <code>${topic.name}</code></h2>
@@ -55,15 +52,41 @@ function chosen(app: Playground, topic: TopicPicture): TemplateResult {
       }
     </div>
     <p class="hint">${explanation(topic.name)}</p>
-    ${groupIds(app).length === 0 || isInternal(topic.name) ? nothing : legend()}
-    ${shown.map(([index, partition]) => partitionView(app, topic.name, index, partition))}
+    ${groups.length === 0 || isInternal(topic.name) ? nothing : legend()} ${turnView(app, inView)}
+    ${inView.shown.map(([index, partition]) => partitionView(app, topic.name, index, partition, groups))}
     ${
-      hidden === 0
+      inView.empty === 0
         ? nothing
         : html`<p class="hint" data-testid="hidden-partitions">
-            ${hidden} partitions never had a record and are not shown.
+            ${inView.empty} partitions never had a record and are not shown.
           </p>`
     }
+  `;
+}
+
+/** Buttons for a topic with more partitions than are shown. */
+function turnView(
+  app: Playground,
+  { shown, first, of }: PartitionsInView,
+): TemplateResult | typeof nothing {
+  if (shown.length === of) return nothing;
+  const button = (text: string, pages: -1 | 1, disabled: boolean): TemplateResult => html`
+    <button
+      ?disabled=${disabled}
+      @click=${() => {
+        app.turnPartitions(pages);
+      }}
+    >
+      ${text}
+    </button>
+  `;
+  const last = first + shown.length;
+  return html`
+    <div class="row turn" data-testid="turn-partitions">
+      ${button("← Before", -1, first === 0)}
+      <span class="hint"> ${count(first + 1)} to ${count(last)} of ${count(of)} partitions </span>
+      ${button("Behind →", 1, last === of)}
+    </div>
   `;
 }
 

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
-import { isInternal, type Playground } from "../playground.ts";
-import type { TopicPicture } from "../flow/picture.ts";
+import type { Playground } from "../playground.ts";
+import { isInternal } from "../flow/picture.ts";
+import { TOPICS_SHOWN_MAX } from "../flow/topic_list.ts";
 import { field } from "./form.ts";
 import { count } from "./numbers.ts";
 import { stopped } from "./status.ts";
@@ -9,14 +10,22 @@ const PARTITIONS_MAX = 100;
 
 /** The topics to choose from, and the form that creates one. */
 export function topicsView(app: Playground): TemplateResult {
-  const topics = [...app.picture.topics.values()].sort(
-    (a, b) => Number(isInternal(a.name)) - Number(isInternal(b.name)) || (a.name < b.name ? -1 : 1),
-  );
+  const { names, more } = app.topicList;
+  const chosen = app.topic;
+  const many = app.picture.topics.size > TOPICS_SHOWN_MAX;
   return html`
     <nav class="topics" aria-label="Topics" ?inert=${stopped(app)}>
       <h2>Topics</h2>
+      ${many ? searchView(app) : nothing}
       <ul>
-        ${topics.map((topic) => topicLink(app, topic))}
+        ${names.map((name) => topicLink(app, name, name === chosen))}
+        ${
+          more === 0
+            ? nothing
+            : html`<li class="hint" data-testid="more-topics" data-value=${more}>
+                and ${count(more)} more: search by name
+              </li>`
+        }
       </ul>
       <form
         class="inline"
@@ -62,18 +71,38 @@ async function create(app: Playground, form: HTMLFormElement): Promise<void> {
   if (created) (form.elements.namedItem("topic") as HTMLInputElement).value = "";
 }
 
-function topicLink(app: Playground, { name, partitions }: TopicPicture): TemplateResult {
+function searchView(app: Playground): TemplateResult {
+  return html`
+    <label class="search">
+      <span>Search ${count(app.picture.topics.size)}</span>
+      <input
+        type="search"
+        .value=${app.search}
+        autocomplete="off"
+        data-testid="search-topics"
+        @input=${(event: Event) => {
+          app.searchTopics((event.target as HTMLInputElement).value);
+        }}
+      />
+    </label>
+  `;
+}
+
+function topicLink(app: Playground, name: string, chosen: boolean): TemplateResult {
+  const partitions = app.picture.topics.get(name)?.partitions ?? [];
   const records = partitions.reduce((sum, p) => sum + p.highWatermark - p.logStartOffset, 0);
+  // Until it has been asked for.
+  const known = partitions.length > 0;
   return html`
     <li>
       <a
         href="#${new URLSearchParams({ topic: name }).toString()}"
-        aria-current=${name === app.topic ? "true" : nothing}
+        aria-current=${chosen ? "true" : nothing}
         class=${isInternal(name) ? "internal" : ""}
         data-testid="topic"
         data-topic=${name}
       >
-        <span>${name}</span><small title="records">${count(records)}</small>
+        <span>${name}</span><small title="records">${known ? count(records) : "…"}</small>
       </a>
     </li>
   `;
