@@ -1,7 +1,7 @@
 //! What a broker is told at its start.
 
 use crate::coordinator::group::GroupConfig;
-use crate::log::LogLimits;
+use crate::log::{LogLimits, MaintenanceConfig};
 use crate::metadata::configs::BrokerConfigs;
 use crate::metadata::{Endpoint, Registration};
 use crate::protocol::Uuid;
@@ -47,6 +47,14 @@ impl BrokerConfig {
                 security_protocol: 0,
             }],
             rack: None,
+        }
+    }
+
+    /// When its logs are looked at.
+    pub(super) fn maintenance_config(&self) -> MaintenanceConfig {
+        MaintenanceConfig {
+            retention_check_interval_ms: self.configs.log_retention_check_interval_ms(),
+            cleaner_backoff_ms: self.configs.log_cleaner_backoff_ms(),
         }
     }
 

@@ -138,7 +138,7 @@ impl Broker {
                 registered: false,
                 early: EarlyRequests::default(),
             },
-            logs: LogManager::new(config.log_limits),
+            logs: LogManager::new(config.log_limits, config.maintenance_config()),
             metadata: MetadataFollower::new(config.registration(incarnation_id))?,
             partitions: BTreeMap::new(),
             shards: Shards::new(config.group_config(), [0; 16]),

@@ -8,13 +8,14 @@
 
 use super::chunk::ChunkBytes;
 use super::error::LogError;
-use super::layout::Chunk;
+use super::layout::{Chunk, NEVER_MS};
 use super::load::Loaded;
 use super::log::Log;
-use super::maintenance::{Rewrite, Step};
+use super::maintenance::{Cleaned, Rewrite, Step};
 use super::manager::LogManager;
-use super::segment::{Packer, Segment};
+use super::segment::Packer;
 use super::{LogLimits, PartitionId};
+use crate::now::Now;
 use crate::record::{BatchHeader, Record, RecordError, records, retain};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub(super) struct Cleaning {
     run: Vec<(Chunk, Rc<ChunkBytes>)>,
     /// Producers whose current transaction, as the rewriting reads on, has records left.
     transactions_with_records: BTreeMap<i64, bool>,
+    /// When the first of the tombstones and markers that stay may go.
+    delete_horizon_ms: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,50 +60,97 @@ enum Phase {
 }
 
 impl Log {
-    /// Whether there can be a closed segment that was not cleaned.
-    pub fn may_be_dirty(&self) -> bool {
-        let first_dirty = self.head.first_dirty_offset.max(self.head.log_start_offset);
-        let closed_end = match self.head.active {
-            Some(active) => active.base_offset,
-            None => self.head.segments_end,
+    /// When the cleaner is to look at it, or earlier.
+    pub fn cleaned_at_ms(&self) -> i64 {
+        if !self.config.cleanup_compact {
+            return NEVER_MS;
+        }
+        let closed_end = self.closed_end();
+        let dirty_at_ms = match self.dirty_start() < closed_end {
+            // Whether it is worth it is known: only age can change that.
+            true if self.looked_at_to == closed_end => self.too_old_at_ms(),
+            true => 0,
+            false => NEVER_MS,
         };
-        self.config.cleanup_compact && first_dirty < closed_end
+        let horizon_ms = match self.head.log_start_offset < self.head.first_dirty_offset {
+            true => self.head.delete_horizon_ms,
+            false => NEVER_MS,
+        };
+        self.rolls_at_ms().min(dirty_at_ms).min(horizon_ms)
+    }
+
+    fn too_old_at_ms(&self) -> i64 {
+        self.dirty_since_ms
+            .saturating_add(self.config.max_compaction_lag_ms)
+            .saturating_add(1)
+    }
+
+    fn dirty_start(&self) -> i64 {
+        self.head.first_dirty_offset.max(self.head.log_start_offset)
+    }
+
+    /// Whether batches of a segment that does not grow any more are still in the tail.
+    pub fn has_closed_tail(&self) -> bool {
+        let closed_end = self.closed_end();
+        let first = self.tail.batches().next();
+        first.is_some_and(|first| first.segment_base < closed_end)
+    }
+
+    /// What the first record that is not compacted will be, when the log is clean up to `end`.
+    pub fn dirty_since_ms_from(&self, end: i64) -> i64 {
+        match self.closed_end() == end {
+            true => self.tail.active().map_or(NEVER_MS, |it| it.created_ms),
+            false => self.dirty_since_ms,
+        }
     }
 }
 
 impl Cleaning {
-    /// A cleaning of `log`, if there is enough to clean. Its index must be complete.
-    pub fn start(log: &Log, limits: LogLimits, now_ms: i64) -> Option<Cleaning> {
-        let dirty_start = log.head.first_dirty_offset.max(log.head.log_start_offset);
+    /// A cleaning of `log`, if there is enough to clean; if not, when to look again. Its index must
+    /// be complete, and what is closed in segments.
+    pub fn start(log: &Log, limits: LogLimits, now_ms: i64) -> Result<Cleaning, i64> {
+        let dirty_start = log.dirty_start();
         let stable_end = log
             .derived
             .producers
             .last_stable_offset(log.cleanable_end());
-        let active = log.head.active.map(|active| active.base_offset);
-        let cleanable = |segment: &Segment| {
-            let age_ms = now_ms.saturating_sub(segment.max_timestamp);
-            Some(segment.base_offset) != active
-                && segment.last_offset < stable_end
-                && (log.config.min_compaction_lag_ms <= 0
-                    || age_ms >= log.config.min_compaction_lag_ms)
-        };
-        let segments = log.index.segments();
-        let cleanable = segments.iter().take_while(|it| cleanable(it));
+        let active = log.tail.active().map(|active| active.base_offset);
         let (mut clean_bytes, mut dirty_bytes) = (0, 0);
-        let (mut end, mut oldest_ms) = (dirty_start, i64::MAX);
-        for segment in cleanable {
+        let (mut end, mut again_ms) = (dirty_start, NEVER_MS);
+        for segment in log.index.segments() {
+            if Some(segment.base_offset) == active {
+                break;
+            }
             if segment.last_offset < dirty_start {
                 clean_bytes += segment.size_bytes;
                 continue;
             }
+            let lag_ms = log.config.min_compaction_lag_ms;
+            let old_enough_ms = segment.dated_ms().saturating_add(lag_ms);
+            if lag_ms > 0 && old_enough_ms > now_ms {
+                again_ms = old_enough_ms;
+                break;
+            }
+            if segment.last_offset >= stable_end {
+                // The next check sees how far transactions and followers are then.
+                again_ms = now_ms;
+                break;
+            }
             dirty_bytes += segment.size_bytes;
             end = segment.last_offset + 1;
-            oldest_ms = oldest_ms.min(segment.max_timestamp);
         }
-        let too_old = now_ms.saturating_sub(oldest_ms) > log.config.max_compaction_lag_ms;
+        let too_old = dirty_bytes > 0 && log.too_old_at_ms() <= now_ms;
         let ratio = dirty_bytes as f64 / ((clean_bytes + dirty_bytes) as f64).max(1.0);
-        let worth_it = ratio > log.config.min_cleanable_dirty_ratio || too_old;
-        (dirty_bytes > 0 && worth_it).then(|| Cleaning {
+        let horizon_passed =
+            log.head.delete_horizon_ms <= now_ms && log.head.log_start_offset < end;
+        if ratio <= log.config.min_cleanable_dirty_ratio && !too_old && !horizon_passed {
+            let too_old_at_ms = match dirty_bytes {
+                0 => NEVER_MS,
+                _ => log.too_old_at_ms(),
+            };
+            return Err(again_ms.min(too_old_at_ms));
+        }
+        Ok(Cleaning {
             id: log.id,
             limits,
             now_ms,
@@ -111,6 +161,7 @@ impl Cleaning {
             keys_bytes: 0,
             run: Vec::new(),
             transactions_with_records: BTreeMap::new(),
+            delete_horizon_ms: NEVER_MS,
         })
     }
 
@@ -168,17 +219,22 @@ impl Cleaning {
         };
         let mut packer = Packer::new(self.limits.chunk_bytes_max);
         let mut changed = false;
-        for (_, bytes) in &run {
+        for (chunk, bytes) in &run {
             for (header, batch) in bytes.batches() {
-                match self.filter(log, header, &batch).map_err(damaged)? {
-                    Filtered::Kept => packer.add(segment_base, header, batch),
-                    Filtered::Removed => changed = true,
-                    Filtered::Replaced(batch) => {
-                        let header = BatchHeader::read(&batch).map_err(damaged)?;
-                        packer.add(segment_base, &header, batch);
+                let (header, batch) = match self.filter(log, header, &batch).map_err(damaged)? {
+                    Filtered::Kept => (*header, batch),
+                    Filtered::Removed => {
                         changed = true;
+                        continue;
                     }
-                }
+                    Filtered::Replaced(batch) => {
+                        changed = true;
+                        (BatchHeader::read(&batch).map_err(damaged)?, batch)
+                    }
+                };
+                let horizon_ms = header.delete_horizon_ms().unwrap_or(NEVER_MS);
+                self.delete_horizon_ms = self.delete_horizon_ms.min(horizon_ms);
+                packer.add(segment_base, &header, batch, chunk.appended_ms);
             }
         }
         let written = packer.finish();
@@ -313,10 +369,11 @@ fn damaged(error: RecordError) -> LogError {
 
 impl LogManager {
     /// Does the next step of a cleaning.
-    pub(super) fn clean(&mut self, cleaning: &mut Cleaning) -> Result<Step, LogError> {
+    pub(super) fn clean(&mut self, now: Now, cleaning: &mut Cleaning) -> Result<Step, LogError> {
         let id = cleaning.id;
         let log = self.usable(id)?;
         if cleaning.phase == Phase::Finish {
+            self.check_cleaning(now, id);
             return Ok(Step::Done);
         }
         // What the log has lost at its start meanwhile needs no cleaning.
@@ -357,7 +414,10 @@ impl LogManager {
         }
         cleaning.phase = Phase::Finish;
         Ok(Step::Commit(Rewrite {
-            first_dirty_offset: Some(cleaning.end),
+            cleaned: Some(Cleaned {
+                end: cleaning.end,
+                delete_horizon_ms: cleaning.delete_horizon_ms,
+            }),
             ..Rewrite::of(cleaning.id)
         }))
     }

@@ -8,9 +8,10 @@ use super::chunk::ChunkBytes;
 use super::journal::{JournalPart, MOVE_PARTITIONS_MAX, encode_row};
 use super::layout::{Chunk, Head, chunk_key, journal_before, journal_key, partition_key};
 use super::log::Log;
-use super::maintenance::Rewrite;
+use super::maintenance::{Cleaned, TRIM_PARTITIONS_MAX};
 use super::manager::{LogEvent, LogManager};
 use super::segment::cut;
+use super::tail::TailBatch;
 use crate::now::Now;
 use crate::storage::{
     Durability, KeyRange, Reserve, StorageError, StorageRequest, Store, Ticket, WriteBatch,
@@ -56,6 +57,9 @@ struct LogCommit {
     snapshot: Option<Bytes>,
     written: Vec<(Chunk, Bytes)>,
     deleted: Vec<Chunk>,
+    cleaned: Option<Cleaned>,
+    /// What retention leaves counts its age from there.
+    trimmed_to_ms: Option<i64>,
     /// Whether batches of it are in the journal row.
     journaled: bool,
 }
@@ -69,6 +73,8 @@ impl LogCommit {
             snapshot: None,
             written: Vec::new(),
             deleted: Vec::new(),
+            cleaned: None,
+            trimmed_to_ms: None,
             journaled: false,
         }
     }
@@ -87,7 +93,8 @@ impl Commit {
             return;
         };
         let in_flight = log
-            .tail_from(log.durable_end)
+            .tail
+            .from(log.durable_end)
             .take_while(|batch| batch.header.last_offset() < log_commit.end);
         self.appended_bytes -= in_flight.map(|batch| batch.bytes.len()).sum::<usize>();
     }
@@ -121,11 +128,12 @@ impl LogManager {
         if self.background_from.is_none() && self.held.is_none() {
             self.add_removals(&mut commit, &mut batch);
             self.add_heads(&mut commit, &mut batch);
+            self.add_trims(now, &mut commit, &mut batch);
             self.add_rewrite(&mut commit, &mut batch);
             batch.reserve = Reserve::All;
         }
         if batch.is_empty() {
-            self.add_batches(&mut commit, &mut batch);
+            self.add_batches(now, &mut commit, &mut batch);
         }
         if batch.is_empty() {
             return None;
@@ -136,7 +144,11 @@ impl LogManager {
     }
 
     fn add_removals(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
-        commit.removed.extend(std::mem::take(&mut self.removals));
+        while commit.removed.len() < TRIM_PARTITIONS_MAX
+            && let Some(id) = self.removals.pop_first()
+        {
+            commit.removed.push(id);
+        }
         for id in &commit.removed {
             let key = partition_key(*id);
             for store in [Store::Head, Store::Snapshot, Store::Segment, Store::Index] {
@@ -146,11 +158,13 @@ impl LogManager {
     }
 
     fn add_heads(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
-        for id in std::mem::take(&mut self.dirty_heads) {
+        while commit.logs.len() < TRIM_PARTITIONS_MAX
+            && let Some(id) = self.dirty_heads.pop_first()
+        {
             let Some(log) = self.logs.get(&id) else {
                 continue;
             };
-            let mut head = log.head;
+            let mut head = log.next_head();
             head.stopped = log.stopped.is_some();
             if let Some(offset) = log.delete_records_to {
                 head.log_start_offset = head.log_start_offset.max(offset);
@@ -171,6 +185,45 @@ impl LogManager {
         }
     }
 
+    /// Deletes what retention deletes, of many logs.
+    fn add_trims(&mut self, now: Now, commit: &mut Commit, batch: &mut WriteBatch) {
+        for id in self.maintenance.take_trims() {
+            // A head that is being written must not be overtaken by another state of it.
+            if commit.logs.contains_key(&id) {
+                self.maintenance.want_trim(id);
+                continue;
+            }
+            let Some(log) = self.logs.get_mut(&id).filter(|log| log.stopped.is_none()) else {
+                continue;
+            };
+            let Ok(trim) = log.trim(now.wall.0) else {
+                self.maintenance.want_retention(id);
+                continue;
+            };
+            if trim.rolls {
+                log.tail.roll();
+            }
+            let mut head = log.next_head();
+            head.log_start_offset = trim.log_start_offset;
+            head.oldest_ms = trim.oldest_ms;
+            if !log.stored {
+                head.journal_from = self.journal.next_seq;
+            }
+            delete_chunks(batch, id, &trim.deleted);
+            log.rewriting = !trim.deleted.is_empty();
+            batch.put(Store::Head, partition_key(id), head.encode());
+            let log_commit = LogCommit {
+                head: Some(head),
+                deleted: trim.deleted,
+                trimmed_to_ms: Some(trim.oldest_ms),
+                ..LogCommit::new(log)
+            };
+            commit.logs.insert(id, log_commit);
+            commit.rewrites = true;
+            self.maintenance.rewrite_started();
+        }
+    }
+
     fn add_rewrite(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
         // A head that is being written must not be overtaken by another state of it.
         if !commit.logs.is_empty() {
@@ -180,44 +233,32 @@ impl LogManager {
             return;
         };
         let id = rewrite.id;
-        let log = self.logs.get_mut(&id);
-        let Some(log) = log.filter(|log| still_fits(log, &rewrite)) else {
-            self.maintenance.rewrite_ended(false);
+        let Some(log) = self.logs.get_mut(&id) else {
             return;
         };
-        let mut head = log.head;
-        if let Some(offset) = rewrite.log_start_offset {
-            head.log_start_offset = head.log_start_offset.max(offset);
+        let mut head = log.next_head();
+        if let Some(cleaned) = rewrite.cleaned {
+            head.first_dirty_offset = cleaned.end;
+            head.delete_horizon_ms = cleaned.delete_horizon_ms;
+            head.dirty_since_ms = log.dirty_since_ms_from(cleaned.end);
         }
-        if let Some(offset) = rewrite.first_dirty_offset {
-            head.first_dirty_offset = offset;
-        }
-        if rewrite.rolled_at.is_some() {
-            head.active = None;
-        }
-        if let (Some(first), Some(last)) = (rewrite.deleted.first(), rewrite.deleted.last()) {
-            for store in [Store::Segment, Store::Index] {
-                batch.delete(KeyRange {
-                    store,
-                    start: first.key(id),
-                    end: KeyRange::one(store, &last.key(id)).end,
-                });
-            }
-            log.rewriting = true;
-        }
+        delete_chunks(batch, id, &rewrite.deleted);
+        log.rewriting = !rewrite.deleted.is_empty();
         put_chunks(batch, id, &rewrite.written);
         batch.put(Store::Head, partition_key(id), head.encode());
         let log_commit = LogCommit {
             head: Some(head),
             written: rewrite.written,
             deleted: rewrite.deleted,
+            cleaned: rewrite.cleaned,
             ..LogCommit::new(log)
         };
         commit.logs.insert(id, log_commit);
         commit.rewrites = true;
+        self.maintenance.rewrite_started();
     }
 
-    fn add_batches(&mut self, commit: &mut Commit, batch: &mut WriteBatch) {
+    fn add_batches(&mut self, now: Now, commit: &mut Commit, batch: &mut WriteBatch) {
         let moved = match self.held {
             Some(_) => BTreeSet::new(),
             None => self.choose_moves(),
@@ -239,7 +280,7 @@ impl LogManager {
             let start_offset = held
                 .and_then(|held| held.commit.end_of(*id))
                 .unwrap_or(log.durable_end);
-            let appended = log.tail_from(start_offset);
+            let appended = log.tail.from(start_offset);
             commit.appended_bytes += appended.map(|it| it.bytes.len()).sum::<usize>();
             if log.config.flush_messages == 1 && dirty.contains(id) {
                 batch.durability = Durability::Strict;
@@ -250,30 +291,28 @@ impl LogManager {
                 let merge_bytes_max = self.limits.chunk_merge_bytes_max;
                 let merged = mergeable_chunk(log, merge_bytes_max, &mut self.cache);
                 log.rewriting = merged.is_some();
-                let start = log.head.log_start_offset;
-                let tail = log
-                    .tail
-                    .iter()
-                    .filter(|it| it.header.last_offset() >= start);
-                let chunk_bytes_max = self.limits.chunk_bytes_max;
-                let cut = cut(&log.head, &log.config, chunk_bytes_max, merged, tail);
-                put_chunks(batch, *id, &cut.chunks);
+                let tail = log.tail.from(log.head.log_start_offset);
+                let chunks = cut(self.limits.chunk_bytes_max, merged, tail);
+                put_chunks(batch, *id, &chunks);
+                let expiration_ms = log.config.producer_id_expiration_ms;
+                log.derived.producers.expire(now.wall.0, expiration_ms);
                 let snapshot = log.derived.encode();
                 batch.put(Store::Snapshot, partition_key(*id), snapshot.clone());
-                log_commit.written = cut.chunks;
+                log_commit.written = chunks;
                 log_commit.snapshot = Some(snapshot);
                 log_commit.head = Some(Head {
                     segments_end: log.log_end_offset,
                     journal_from: seq,
-                    active: cut.active,
-                    ..log.head
+                    active: log.tail.active(),
+                    ..log.next_head()
                 });
             } else {
                 parts.push(JournalPart {
                     id: *id,
                     start_offset,
                     batches: log
-                        .tail_from(start_offset)
+                        .tail
+                        .from(start_offset)
                         .map(|it| it.bytes.clone())
                         .collect(),
                 });
@@ -281,7 +320,7 @@ impl LogManager {
                 if !log.stored {
                     log_commit.head = Some(Head {
                         journal_from: seq,
-                        ..log.head
+                        ..log.next_head()
                     });
                 }
             }
@@ -290,14 +329,14 @@ impl LogManager {
             }
             commit.logs.insert(*id, log_commit);
         }
-        if !moved.is_empty() {
+        if !moved.is_empty() || self.journal.must_purge() {
             commit.rows_deleted_before = self.journal.needed_from(&moved);
             if let Some(seq) = commit.rows_deleted_before {
                 batch.delete(journal_before(seq));
             }
         }
         if !parts.is_empty() {
-            let row = encode_row(&parts);
+            let row = encode_row(now.wall.0, &parts);
             commit.row = Some((seq, row.len()));
             batch.put(Store::Journal, journal_key(seq), row);
         }
@@ -308,7 +347,7 @@ impl LogManager {
         let background = self.background_from.is_none();
         let direct_bytes_min = self.limits.direct_bytes_min;
         let is_large = |log: &Log| match background {
-            true => log.tail_bytes >= direct_bytes_min,
+            true => log.tail.size_bytes() >= direct_bytes_min,
             // The tail stays where it is: writing it again may be what fails.
             false => log.uncommitted_bytes() >= direct_bytes_min,
         };
@@ -317,16 +356,14 @@ impl LogManager {
             .filter(|id| self.logs.get(id).is_some_and(is_large))
             .collect();
         if background {
-            let wanted = self.maintenance.take_moves();
-            for id in &wanted {
-                self.maintenance.want_retention(*id);
-            }
-            moved.extend(wanted);
+            moved.extend(self.maintenance.take_moves());
             moved.retain(|id| self.logs.get(id).is_some_and(|log| !log.tail.is_empty()));
             let idle = self.dirty.is_empty();
             let (journal, limits) = (&self.journal, &self.limits);
             if journal.must_move(limits) || (idle && journal.may_move(limits)) {
                 moved.extend(self.journal.oldest().take(MOVE_PARTITIONS_MAX));
+            } else if idle && journal.must_purge() {
+                moved.extend(self.journal.oldest_to_purge().take(MOVE_PARTITIONS_MAX));
             }
         }
         moved
@@ -345,7 +382,7 @@ impl LogManager {
             return;
         };
         match result {
-            Ok(()) => self.committed(commit, events),
+            Ok(()) => self.committed(now, commit, events),
             Err(error) => {
                 if !self.fail_if_fatal(&error, events) {
                     self.not_committed(now, commit, error, events);
@@ -354,7 +391,10 @@ impl LogManager {
         }
     }
 
-    fn committed(&mut self, commit: Commit, events: &mut Vec<LogEvent>) {
+    fn committed(&mut self, now: Now, commit: Commit, events: &mut Vec<LogEvent>) {
+        if !commit.removed.is_empty() {
+            self.journal.purge_later(now.wall.0);
+        }
         if let Some((seq, size_bytes)) = commit.row {
             self.journal.row_stored(seq, size_bytes);
         }
@@ -394,12 +434,13 @@ impl LogManager {
                 let log_start_offset = log.head.log_start_offset;
                 log.head = head;
                 log.stored = true;
-                log.drop_moved();
+                log.tail.drop_below(head.segments_end);
                 if head.log_start_offset > log_start_offset {
                     let offset = head.log_start_offset;
                     log.derived.truncate_from_start(offset);
                     log.delete_records_to.take_if(|to| *to <= offset);
                     self.maintenance.want_retention(id);
+                    self.journal.purge_later(now.wall.0);
                     events.push(LogEvent::LogStartOffset { id, offset });
                 }
             }
@@ -410,12 +451,21 @@ impl LogManager {
                 let end = log_commit.end;
                 events.push(LogEvent::Durable { id, end });
             }
+            if let Some(cleaned) = log_commit.cleaned {
+                log.dirty_since_ms = log.dirty_since_ms_from(cleaned.end);
+                self.journal.purge_later(now.wall.0);
+            }
+            if let Some(oldest_ms) = log_commit.trimmed_to_ms {
+                let appended = log.tail.from(log_commit.end).map(TailBatch::dated_ms);
+                log.oldest_ms = appended.fold(oldest_ms, i64::min);
+            }
+            self.maintenance.changed(now, log);
         }
         if let Some(seq) = commit.rows_deleted_before {
             self.journal.rows_deleted_before(seq);
         }
         if commit.rewrites {
-            self.maintenance.rewrite_ended(true);
+            self.maintenance.rewrite_ended(now, true);
         }
     }
 
@@ -433,16 +483,19 @@ impl LogManager {
             .get_or_insert(now.monotonic + BACKGROUND_RETRY_MS);
         self.held = None;
         self.removals.extend(commit.removed);
-        for id in commit.logs.keys() {
+        for (id, log_commit) in &commit.logs {
             if let Some(log) = self.logs.get_mut(id) {
                 log.rewriting = false;
                 if log.delete_records_to.is_some() || (log.stopped.is_some() && !log.head.stopped) {
                     self.dirty_heads.insert(*id);
                 }
+                if log_commit.trimmed_to_ms.is_some() {
+                    self.maintenance.want_trim(*id);
+                }
             }
         }
         if commit.rewrites {
-            self.maintenance.rewrite_ended(false);
+            self.maintenance.rewrite_ended(now, false);
         }
         if commit.appended_bytes == 0 {
             return;
@@ -452,7 +505,7 @@ impl LogManager {
         self.uncommitted_reserve = None;
         for log in self.logs.values_mut() {
             if log.log_end_offset > log.durable_end {
-                log.roll_back(now.wall.0);
+                log.roll_back();
                 events.push(LogEvent::RolledBack {
                     id: log.id,
                     end: log.durable_end,
@@ -463,11 +516,17 @@ impl LogManager {
     }
 }
 
-/// Whether the log is still as the job that wants the rewrite found it.
-fn still_fits(log: &Log, rewrite: &Rewrite) -> bool {
-    rewrite
-        .rolled_at
-        .is_none_or(|end| log.head.segments_end == end && log.tail.is_empty())
+/// Deletes neighbours.
+fn delete_chunks(batch: &mut WriteBatch, id: PartitionId, chunks: &[Chunk]) {
+    if let (Some(first), Some(last)) = (chunks.first(), chunks.last()) {
+        for store in [Store::Segment, Store::Index] {
+            batch.delete(KeyRange {
+                store,
+                start: first.key(id),
+                end: KeyRange::one(store, &last.key(id)).end,
+            });
+        }
+    }
 }
 
 fn put_chunks(batch: &mut WriteBatch, id: PartitionId, chunks: &[(Chunk, Bytes)]) {
@@ -489,7 +548,9 @@ fn mergeable_chunk(
     let is_last = chunk.end_offset() == log.head.segments_end;
     let small = (chunk.size_bytes as usize) < merge_bytes_max;
     let live = chunk.last_offset >= log.head.log_start_offset;
-    let bytes = (is_last && small && live)
+    let first = log.tail.from(log.head.log_start_offset).next()?;
+    let same_segment = chunk.segment_base == first.segment_base;
+    let bytes = (is_last && small && live && same_segment)
         .then(|| cache.get(log.id, chunk.base_offset))
         .flatten()?;
     Some((chunk, bytes.bytes.clone()))

@@ -38,8 +38,28 @@ pub struct LogConfig {
     pub message_timestamp_after_max_ms: i64,
     /// `compression.type`: the codec to store batches in; `None` (`producer`) keeps them.
     pub compression_type: Option<Compression>,
+    /// `producer.id.expiration.ms`, of the broker: a producer that is silent so long is forgotten.
+    pub producer_id_expiration_ms: i64,
     /// `flush.messages`: 1 asks for commits that survive a power cut.
     pub flush_messages: i64,
+}
+
+/// When a node's logs are looked at, by the names of Kafka's broker configs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaintenanceConfig {
+    /// `log.retention.check.interval.ms`: how often a log that has something to delete is checked.
+    pub retention_check_interval_ms: i64,
+    /// `log.cleaner.backoff.ms`: how often one that has something to compact is.
+    pub cleaner_backoff_ms: i64,
+}
+
+impl Default for MaintenanceConfig {
+    fn default() -> MaintenanceConfig {
+        MaintenanceConfig {
+            retention_check_interval_ms: 5 * 60 * 1000,
+            cleaner_backoff_ms: 15_000,
+        }
+    }
 }
 
 impl Default for LogConfig {
@@ -61,6 +81,7 @@ impl Default for LogConfig {
             message_timestamp_before_max_ms: i64::MAX,
             message_timestamp_after_max_ms: HOUR_MS,
             compression_type: None,
+            producer_id_expiration_ms: DAY_MS,
             flush_messages: i64::MAX,
         }
     }

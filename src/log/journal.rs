@@ -22,6 +22,10 @@ pub const JOURNAL_BYTES_MAX: usize = 16 << 20;
 /// Rows of the journal from which appends are refused.
 pub const JOURNAL_ROWS_MAX: usize = 2048;
 
+/// How long after records were deleted the rows that have them may stay: as Kafka's files, by
+/// default (`file.delete.delay.ms`).
+pub const JOURNAL_PURGE_DELAY_MS: i64 = 60_000;
+
 /// The partitions that one commit moves, so that its size has a bound.
 pub const MOVE_PARTITIONS_MAX: usize = 64;
 
@@ -37,13 +41,14 @@ pub(super) struct JournalPart {
 }
 
 /// Writes a row; the one place where batches are copied on their way to storage.
-pub(super) fn encode_row(parts: &[JournalPart]) -> Bytes {
+pub(super) fn encode_row(written_ms: i64, parts: &[JournalPart]) -> Bytes {
     let size: usize = parts
         .iter()
         .map(|part| PART_OVERHEAD_BYTES + part.batches.iter().map(Bytes::len).sum::<usize>())
         .sum();
     let mut row = layout::versioned();
-    row.reserve_exact(size);
+    row.reserve_exact(8 + size);
+    row.put_i64(written_ms);
     for part in parts {
         layout::put_partition(&mut row, part.id);
         row.put_i64(part.start_offset);
@@ -55,10 +60,20 @@ pub(super) fn encode_row(parts: &[JournalPart]) -> Bytes {
     row.into()
 }
 
-/// Reads a row: partition, start offset, concatenated batches.
-pub(super) fn decode_row(row: &Bytes) -> Result<Vec<(PartitionId, i64, Bytes)>, Malformed> {
+/// A row as it is read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct JournalRow {
+    /// When its commit began; [`layout::NEVER_MS`] if that is not known.
+    pub written_ms: i64,
+    /// Partition, start offset, concatenated batches.
+    pub parts: Vec<(PartitionId, i64, Bytes)>,
+}
+
+/// Reads a row.
+pub(super) fn decode_row(row: &Bytes) -> Result<JournalRow, Malformed> {
     let mut rest = &row[..];
-    layout::version(&mut rest)?;
+    let version = layout::version(&mut rest)?;
+    let written_ms = layout::since_1(version, &mut rest, layout::NEVER_MS)?;
     let mut parts = Vec::new();
     while !rest.is_empty() {
         let id = layout::take_partition(&mut rest)?;
@@ -71,7 +86,7 @@ pub(super) fn decode_row(row: &Bytes) -> Result<Vec<(PartitionId, i64, Bytes)>, 
         rest = &rest[size..];
         parts.push((id, start_offset, row.slice(at..at + size)));
     }
-    Ok(parts)
+    Ok(JournalRow { written_ms, parts })
 }
 
 /// The rows that are stored, and who still needs them.
@@ -84,6 +99,17 @@ pub(super) struct Journal {
     size_bytes: usize,
     /// For each partition with batches in the journal, the first row that has some.
     needed: BTreeSet<(u64, PartitionId)>,
+    purge: Purge,
+}
+
+/// Rows that hold records which were deleted, and must go for it.
+#[derive(Debug, Default)]
+struct Purge {
+    /// Rows before this one.
+    before: u64,
+    /// Those that are due.
+    due_before: u64,
+    at_ms: Option<i64>,
 }
 
 impl Journal {
@@ -105,6 +131,41 @@ impl Journal {
     /// The partitions that hold up the journal's oldest rows, oldest first.
     pub fn oldest(&self) -> impl Iterator<Item = PartitionId> {
         self.needed.iter().map(|(_, id)| *id)
+    }
+
+    /// Records were deleted that rows may still have.
+    pub fn purge_later(&mut self, now_ms: i64) {
+        if !self.rows.is_empty() {
+            self.purge.before = self.next_seq;
+            self.purge
+                .at_ms
+                .get_or_insert(now_ms.saturating_add(JOURNAL_PURGE_DELAY_MS));
+        }
+    }
+
+    /// When rows must go that hold deleted records.
+    pub fn purge_at_ms(&self) -> Option<i64> {
+        self.purge.at_ms
+    }
+
+    /// Makes what is due of it wanted.
+    pub fn start_purge(&mut self, now_ms: i64) {
+        if self.purge.at_ms.take_if(|at_ms| *at_ms <= now_ms).is_some() {
+            self.purge.due_before = self.purge.before;
+        }
+    }
+
+    /// Whether rows are there that must go because of what was deleted.
+    pub fn must_purge(&self) -> bool {
+        let first = self.rows.front();
+        first.is_some_and(|(first, _)| *first < self.purge.due_before)
+    }
+
+    /// The partitions that hold up those rows, oldest first.
+    pub fn oldest_to_purge(&self) -> impl Iterator<Item = PartitionId> {
+        let before = self.purge.due_before;
+        let held_up = self.needed.iter().take_while(move |it| it.0 < before);
+        held_up.map(|(_, id)| *id)
     }
 
     /// The first row that would still be needed if the partitions of `moved` were not there; and
@@ -167,8 +228,9 @@ mod tests {
             start_offset: i64::from(partition) * 10,
             batches: batches.iter().map(|it| Bytes::from_static(it)).collect(),
         };
-        let row = encode_row(&[part(0, &[b"abc", b"d"]), part(1, &[b"ef"])]);
-        let parts = decode_row(&row).unwrap();
+        let row = encode_row(5, &[part(0, &[b"abc", b"d"]), part(1, &[b"ef"])]);
+        let JournalRow { written_ms, parts } = decode_row(&row).unwrap();
+        assert_eq!(written_ms, 5);
         assert_eq!(parts[0], (id(0), 0, Bytes::from_static(b"abcd")));
         assert_eq!(parts[1], (id(1), 10, Bytes::from_static(b"ef")));
         assert_eq!(decode_row(&row.slice(..row.len() - 1)), Err(Malformed));

@@ -8,14 +8,19 @@ use crate::protocol::Uuid;
 use crate::storage::{KeyRange, StorageError, Store};
 use bytes::{Buf, BufMut, Bytes};
 
-/// The version that is written, and the only one that is understood so far.
-const LAYOUT_VERSION: u8 = 0;
+/// The version that is written. Rows of version 0, which lack some times, are understood too.
+const LAYOUT_VERSION: u8 = 1;
+
+/// A time that does not come.
+pub(super) const NEVER_MS: i64 = i64::MAX;
+/// A time of which only is known that it has come.
+const LONG_AGO_MS: i64 = 0;
 
 const PARTITION_KEY_BYTES: usize = 20;
 const CHUNK_KEY_BYTES: usize = PARTITION_KEY_BYTES + 16;
 
 /// What the head row of a partition says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// The first offset that may be read.
     pub log_start_offset: i64,
@@ -29,6 +34,29 @@ pub(super) struct Head {
     pub first_dirty_offset: i64,
     /// The log was found broken at an opening; nothing of it may be used.
     pub stopped: bool,
+    /// No segment was written last, or has a newest record, before this: a lower bound, from which
+    /// retention need not look earlier, nor load an index to know it.
+    pub oldest_ms: i64,
+    /// When the first record that was not compacted yet was appended, or earlier.
+    pub dirty_since_ms: i64,
+    /// When the first tombstone or marker of the compacted part may go.
+    pub delete_horizon_ms: i64,
+}
+
+impl Default for Head {
+    fn default() -> Head {
+        Head {
+            log_start_offset: 0,
+            segments_end: 0,
+            journal_from: 0,
+            active: None,
+            first_dirty_offset: 0,
+            stopped: false,
+            oldest_ms: NEVER_MS,
+            dirty_since_ms: NEVER_MS,
+            delete_horizon_ms: NEVER_MS,
+        }
+    }
 }
 
 /// The segment that grows.
@@ -38,6 +66,8 @@ pub(super) struct ActiveSegment {
     pub size_bytes: u64,
     /// The greatest timestamp of its first batch: `segment.ms` counts from there.
     pub rolling_timestamp: i64,
+    /// When its first batch was appended.
+    pub created_ms: i64,
 }
 
 /// One value of the segment store, as its index row describes it.
@@ -55,6 +85,8 @@ pub(super) struct Chunk {
     pub leader_epoch: i32,
     /// Bytes of its batches.
     pub size_bytes: u32,
+    /// When its last batch was appended.
+    pub appended_ms: i64,
 }
 
 pub(super) fn partition_key(id: PartitionId) -> Vec<u8> {
@@ -121,13 +153,17 @@ impl Head {
             row.put_i64(active.base_offset);
             row.put_u64(active.size_bytes);
             row.put_i64(active.rolling_timestamp);
+            row.put_i64(active.created_ms);
         }
+        row.put_i64(self.oldest_ms);
+        row.put_i64(self.dirty_since_ms);
+        row.put_i64(self.delete_horizon_ms);
         row.into()
     }
 
     pub fn decode(mut row: &[u8]) -> Result<Head, Malformed> {
         let input = &mut row;
-        version(input)?;
+        let version = version(input)?;
         let head = Head {
             log_start_offset: input.try_get_i64()?,
             segments_end: input.try_get_i64()?,
@@ -144,9 +180,13 @@ impl Head {
                     base_offset: input.try_get_i64()?,
                     size_bytes: input.try_get_u64()?,
                     rolling_timestamp: input.try_get_i64()?,
+                    created_ms: since_1(version, input, LONG_AGO_MS)?,
                 }),
                 _ => return Err(Malformed),
             },
+            oldest_ms: since_1(version, input, LONG_AGO_MS)?,
+            dirty_since_ms: since_1(version, input, LONG_AGO_MS)?,
+            delete_horizon_ms: since_1(version, input, LONG_AGO_MS)?,
         };
         ended(row)?;
         Ok(head)
@@ -169,12 +209,13 @@ impl Chunk {
         row.put_i64(self.max_timestamp);
         row.put_i32(self.leader_epoch);
         row.put_u32(self.size_bytes);
+        row.put_i64(self.appended_ms);
         row.into()
     }
 
     pub fn decode(mut key: &[u8], mut row: &[u8]) -> Result<(PartitionId, Chunk), Malformed> {
         let input = &mut row;
-        version(input)?;
+        let version = version(input)?;
         let id = take_partition(&mut key)?;
         let chunk = Chunk {
             segment_base: key.try_get_i64()?,
@@ -183,6 +224,8 @@ impl Chunk {
             max_timestamp: input.try_get_i64()?,
             leader_epoch: input.try_get_i32()?,
             size_bytes: input.try_get_u32()?,
+            // Nothing is deleted for an age that is not known.
+            appended_ms: since_1(version, input, NEVER_MS)?,
         };
         ended(key)?;
         ended(row)?;
@@ -198,11 +241,28 @@ pub(super) fn versioned() -> Vec<u8> {
     vec![LAYOUT_VERSION]
 }
 
-/// Reads what [`versioned`] wrote.
-pub(super) fn version(input: &mut &[u8]) -> Result<(), Malformed> {
+/// Reads what [`versioned`] wrote, or a former version of it.
+pub(super) fn version(input: &mut &[u8]) -> Result<u8, Malformed> {
     match input.try_get_u8()? {
-        LAYOUT_VERSION => Ok(()),
+        version @ 0..=LAYOUT_VERSION => Ok(version),
         _ => Err(Malformed),
+    }
+}
+
+/// A time that rows of version 0 do not have.
+pub(super) fn since_1(version: u8, input: &mut &[u8], missing: i64) -> Result<i64, Malformed> {
+    match version {
+        0 => Ok(missing),
+        _ => Ok(input.try_get_i64()?),
+    }
+}
+
+/// What the age of records is counted from: their newest timestamp, or, where none of them has one,
+/// their append (Kafka takes the time of the segment's file: `LogSegment.largestTimestamp`).
+pub(super) fn dated_ms(max_timestamp: i64, appended_ms: i64) -> i64 {
+    match max_timestamp {
+        0.. => max_timestamp,
+        _ => appended_ms,
     }
 }
 
@@ -253,9 +313,13 @@ mod tests {
                 base_offset: 60,
                 size_bytes: 1 << 40,
                 rolling_timestamp: -1,
+                created_ms: 4,
             }),
             first_dirty_offset: 50,
             stopped: true,
+            oldest_ms: 1,
+            dirty_since_ms: 2,
+            delete_horizon_ms: 3,
         };
         assert_eq!(Head::decode(&head.encode()), Ok(head));
         let fresh = Head::default();
@@ -267,11 +331,27 @@ mod tests {
             max_timestamp: 1,
             leader_epoch: 2,
             size_bytes: 3,
+            appended_ms: 4,
         };
         assert_eq!(
             Chunk::decode(&chunk.key(ID), &chunk.encode()),
             Ok((ID, chunk))
         );
+    }
+
+    #[test]
+    fn rows_of_version_0_are_as_old_as_can_be_but_delete_nothing_for_it() {
+        let mut row = vec![0];
+        row.put_slice(&[0; 32]);
+        row.put_slice(&[0, 1]);
+        row.put_slice(&[0; 24]);
+        let head = Head::decode(&row).unwrap();
+        assert_eq!(head.active.unwrap().created_ms, LONG_AGO_MS);
+        assert_eq!(head.oldest_ms, LONG_AGO_MS);
+        let mut row = vec![0];
+        row.put_slice(&[0; 24]);
+        let (_, chunk) = Chunk::decode(&chunk_key(ID, 0, 0), &row).unwrap();
+        assert_eq!(chunk.appended_ms, NEVER_MS);
     }
 
     #[test]

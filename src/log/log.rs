@@ -3,8 +3,9 @@
 use super::config::LogConfig;
 use super::derived::{Derived, end_transaction_marker};
 use super::error::{AppendError, LogError};
-use super::layout::Head;
-use super::segment::SegmentIndex;
+use super::layout::{Head, NEVER_MS, dated_ms};
+use super::segment::{SegmentIndex, roll_ms};
+use super::tail::Tail;
 use super::validate::{check_message_size, check_segment_size, client_batch};
 use super::{AppendOrigin, Appended, PartitionId};
 use crate::planted::{self, PlantedBug};
@@ -13,13 +14,14 @@ use crate::record::{
     set_base_offset, set_max_timestamp, set_partition_leader_epoch,
 };
 use bytes::{Bytes, BytesMut};
-use std::collections::VecDeque;
 
 /// One partition's log.
 #[derive(Debug)]
 pub(super) struct Log {
     pub id: PartitionId,
     pub config: LogConfig,
+    /// Whether that is its topic's, or the default of a log that was just opened.
+    pub is_configured: bool,
     /// Tells this log from one of the same id that was removed.
     pub incarnation: u64,
     /// As it is stored.
@@ -31,9 +33,13 @@ pub(super) struct Log {
     pub snapshot: Bytes,
     /// What follows from all batches up to the log end.
     pub derived: Derived,
-    /// The batches that are not in segments: journaled, being committed, or waiting for it.
-    pub tail: VecDeque<TailBatch>,
-    pub tail_bytes: usize,
+    pub tail: Tail,
+    /// As [`Head::oldest_ms`], of the tail too.
+    pub oldest_ms: i64,
+    /// As [`Head::dirty_since_ms`], of the tail too.
+    pub dirty_since_ms: i64,
+    /// Up to where the cleaner has looked whether it is worth it.
+    pub looked_at_to: i64,
     pub log_end_offset: i64,
     pub durable_end: i64,
     /// As the replica room told it; the durable end where it did not.
@@ -49,32 +55,40 @@ pub(super) struct Log {
     pub stopped: Option<String>,
 }
 
-/// A batch of the tail.
-#[derive(Clone, Debug)]
-pub(super) struct TailBatch {
-    pub header: BatchHeader,
-    pub bytes: Bytes,
-}
-
 impl Log {
     /// The log of a partition that the store does not know.
     pub fn new(id: PartitionId, incarnation: u64) -> Log {
         Log {
+            index: SegmentIndex::empty(),
+            stored: false,
+            ..Log::of_head(id, incarnation, Head::default())
+        }
+    }
+
+    /// The log of a partition as its head says, without what is in the journal.
+    pub fn of_head(id: PartitionId, incarnation: u64, head: Head) -> Log {
+        Log {
             id,
             config: LogConfig::default(),
+            is_configured: false,
             incarnation,
-            head: Head::default(),
-            stored: false,
+            head,
+            stored: true,
             snapshot: Bytes::new(),
             derived: Derived::default(),
-            tail: VecDeque::new(),
-            tail_bytes: 0,
-            log_end_offset: 0,
-            durable_end: 0,
+            tail: Tail::behind(head.active),
+            oldest_ms: head.oldest_ms,
+            dirty_since_ms: head.dirty_since_ms,
+            looked_at_to: 0,
+            log_end_offset: head.segments_end,
+            durable_end: head.segments_end,
             high_watermark: None,
             delete_records_to: None,
             journal_first: None,
-            index: SegmentIndex::empty(),
+            index: match head.segments_end {
+                0 => SegmentIndex::empty(),
+                _ => SegmentIndex::default(),
+            },
             rewriting: false,
             stopped: None,
         }
@@ -92,6 +106,47 @@ impl Log {
     pub fn cleanable_end(&self) -> i64 {
         self.high_watermark
             .map_or(self.durable_end, |it| it.min(self.durable_end))
+    }
+
+    /// The base offset of the segment that grows: those before it are closed.
+    pub fn closed_end(&self) -> i64 {
+        let active = self.tail.active();
+        active.map_or(self.log_end_offset, |active| active.base_offset)
+    }
+
+    /// Takes a config, also for the batches that are not in segments.
+    pub fn configure(&mut self, config: LogConfig) {
+        self.config = config;
+        self.is_configured = true;
+        let stored = self.head.active;
+        let active = self.tail.active_before(stored);
+        self.tail.place_again(&self.config, active);
+    }
+
+    /// Closes the segment that grows, if the time of `segment.ms` or `max.compaction.lag.ms` is
+    /// over. Kafka does so at the next append, which in a browser may be the next month's.
+    pub fn roll_if_old(&mut self, now_ms: i64) {
+        if self.rolls_at_ms() <= now_ms {
+            self.tail.roll();
+        }
+    }
+
+    /// When the segment that grows is closed though nothing is appended.
+    pub fn rolls_at_ms(&self) -> i64 {
+        self.tail.active().map_or(NEVER_MS, |active| {
+            let roll_ms = roll_ms(&self.config);
+            active.created_ms.saturating_add(roll_ms).saturating_add(1)
+        })
+    }
+
+    /// The head as it is to be stored when nothing else of it changes.
+    pub fn next_head(&self) -> Head {
+        Head {
+            active: self.tail.active_before(self.head.active),
+            oldest_ms: self.oldest_ms,
+            dirty_since_ms: self.dirty_since_ms,
+            ..self.head
+        }
     }
 
     pub fn check_usable(&self) -> Result<(), LogError> {
@@ -118,6 +173,11 @@ impl Log {
         match origin {
             AppendOrigin::Client => {
                 let valid = client_batch(&self.config, now_ms, batch)?;
+                self.derived.producers.expire_one(
+                    valid.header.producer_id,
+                    now_ms,
+                    self.config.producer_id_expiration_ms,
+                );
                 if let Some(duplicate) = self.derived.producers.duplicate(&valid.header) {
                     return Ok(Appended {
                         base_offset: duplicate.base_offset,
@@ -192,22 +252,24 @@ impl Log {
 
     fn push(
         &mut self,
-        now_ms: i64,
+        appended_ms: i64,
         header: BatchHeader,
         bytes: Bytes,
         marker: Option<&EndTransactionMarker>,
     ) {
-        self.derived.update(now_ms, &header, marker);
+        self.derived.update(appended_ms, &header, marker);
         self.log_end_offset = header.next_offset();
-        self.tail_bytes += bytes.len();
-        self.tail.push_back(TailBatch { header, bytes });
+        let dated_ms = dated_ms(header.max_timestamp, appended_ms);
+        self.oldest_ms = self.oldest_ms.min(dated_ms);
+        self.dirty_since_ms = self.dirty_since_ms.min(appended_ms);
+        self.tail.push(&self.config, appended_ms, header, bytes);
     }
 
     /// Takes the batches of a journal row again, at opening. The error says why they cannot be
     /// what follows the log so far.
     pub fn restore(
         &mut self,
-        now_ms: i64,
+        written_ms: i64,
         seq: u64,
         start_offset: i64,
         bytes: &Bytes,
@@ -230,7 +292,7 @@ impl Log {
                 .map_err(|error| format!("journal row {seq} is damaged: {error}"))?;
             // The tail pins the whole row otherwise, when other partitions have moved on.
             let batch = Bytes::copy_from_slice(&batch);
-            self.push(now_ms, header, batch, marker.as_ref());
+            self.push(written_ms, header, batch, marker.as_ref());
         }
         self.durable_end = self.log_end_offset;
         self.journal_first.get_or_insert(seq);
@@ -239,55 +301,35 @@ impl Log {
 
     /// Bytes that no commit has made durable.
     pub fn uncommitted_bytes(&self) -> usize {
-        let uncommitted = self.tail_from(self.durable_end);
+        let uncommitted = self.tail.from(self.durable_end);
         uncommitted.map(|batch| batch.bytes.len()).sum()
     }
 
-    /// The batches of the tail from `offset` on.
-    pub fn tail_from(&self, offset: i64) -> impl Iterator<Item = &TailBatch> {
-        let first = self
-            .tail
-            .partition_point(|batch| batch.header.last_offset() < offset);
-        self.tail.range(first..)
-    }
-
     /// Cuts the log back to what is durable, after a commit has failed.
-    pub fn roll_back(&mut self, now_ms: i64) {
-        while let Some(batch) = self.tail.back()
-            && batch.header.last_offset() >= self.durable_end
-        {
-            self.tail_bytes -= batch.bytes.len();
-            self.tail.pop_back();
-        }
+    pub fn roll_back(&mut self) {
+        let active = self.tail.active_before(self.head.active);
+        self.tail.cut_off(self.durable_end);
+        self.tail.place_again(&self.config, active);
         self.log_end_offset = self.durable_end;
-        if let Err(why) = self.derive_again(now_ms) {
+        if let Err(why) = self.derive_again() {
             self.stop(why);
         }
     }
 
-    fn derive_again(&mut self, now_ms: i64) -> Result<(), String> {
+    fn derive_again(&mut self) -> Result<(), String> {
         let damaged = "the stored snapshot or tail cannot be read";
         self.derived = match self.snapshot.is_empty() {
             true => Derived::default(),
             false => Derived::decode(&self.snapshot).map_err(|_| damaged)?,
         };
-        for batch in &self.tail {
+        for batch in self.tail.batches() {
             let marker =
                 end_transaction_marker(&batch.header, &batch.bytes).map_err(|_| damaged)?;
-            self.derived.update(now_ms, &batch.header, marker.as_ref());
+            self.derived
+                .update(batch.appended_ms, &batch.header, marker.as_ref());
         }
         self.derived.truncate_from_start(self.head.log_start_offset);
         Ok(())
-    }
-
-    /// Forgets the batches that are in segments now.
-    pub fn drop_moved(&mut self) {
-        while let Some(batch) = self.tail.front()
-            && batch.header.last_offset() < self.head.segments_end
-        {
-            self.tail_bytes -= batch.bytes.len();
-            self.tail.pop_front();
-        }
     }
 
     /// Adds the tail's batches from the one that holds `offset` to before `end`.
@@ -299,11 +341,8 @@ impl Log {
         minimum_one: bool,
         runs: &mut Vec<Bytes>,
     ) {
-        let first = self
-            .tail
-            .partition_point(|batch| batch.header.last_offset() < offset);
         let mut must = minimum_one;
-        for batch in self.tail.range(first..) {
+        for batch in self.tail.from(offset) {
             let size_bytes = batch.bytes.len();
             if batch.header.last_offset() >= end || (size_bytes > bytes_max && !must) {
                 break;

@@ -3,9 +3,9 @@
 use super::chunk::ChunkBytes;
 use super::error::LogError;
 use super::load::Loaded;
-use super::log::TailBatch;
 use super::manager::LogManager;
 use super::read::Lookup;
+use super::tail::TailBatch;
 use super::{PartitionId, segment::IndexedChunk};
 use crate::record::{BatchHeader, records};
 use bytes::Bytes;
@@ -49,7 +49,7 @@ impl LogManager {
             }
             at = indexed.chunk.end_offset();
         }
-        let tail = self.usable(id)?.tail.iter().map(header_and_bytes);
+        let tail = self.usable(id)?.tail.batches().map(header_and_bytes);
         let found = first_at(tail, timestamp, start);
         let found = self.stop_if_damaged(id, found)?;
         Ok(Lookup::Ready(found.filter(|it| it.offset < end)))
@@ -68,7 +68,7 @@ impl LogManager {
             return Ok(pending);
         }
         let log = self.usable(id)?;
-        let tail = log.tail.iter().map(header_and_bytes);
+        let tail = log.tail.batches().map(header_and_bytes);
         let found = max_within(tail, start, end);
         let in_tail = self.stop_if_damaged(id, found)?;
         let mut in_chunks: Option<TimestampOffset> = None;

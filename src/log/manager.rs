@@ -10,7 +10,8 @@ use super::opening::Opening;
 use super::producer_state::AbortedTransaction;
 use super::swapped::Held;
 use super::{
-    AppendError, LogConfig, LogError, LogLimits, PartitionId, UNDEFINED_EPOCH, UNDEFINED_OFFSET,
+    AppendError, LogConfig, LogError, LogLimits, MaintenanceConfig, PartitionId, UNDEFINED_EPOCH,
+    UNDEFINED_OFFSET,
 };
 use crate::now::{Instant, Now};
 use crate::planted::{self, PlantedBug};
@@ -23,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// It does no I/O: [`take_requests`](LogManager::take_requests) says what storage should do, and
 /// [`handle`](LogManager::handle) takes the answers. Call the first after every event that has
 /// called anything else here.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LogManager {
     pub(super) limits: LogLimits,
     pub(super) state: State,
@@ -139,10 +140,25 @@ pub enum LogEvent {
 
 impl LogManager {
     /// No logs; [`open`](LogManager::open) reads them.
-    pub fn new(limits: LogLimits) -> LogManager {
+    pub fn new(limits: LogLimits, config: MaintenanceConfig) -> LogManager {
         LogManager {
             limits,
-            ..LogManager::default()
+            state: State::default(),
+            logs: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            dirty_heads: BTreeSet::new(),
+            removals: BTreeSet::new(),
+            journal: Journal::default(),
+            cache: ChunkCache::default(),
+            commit: None,
+            held: None,
+            loads: Loads::default(),
+            uncommitted_bytes: 0,
+            uncommitted_reserve: None,
+            maintenance: Maintenance::new(&config),
+            background_from: None,
+            untold: Vec::new(),
+            next_version: 0,
         }
     }
 
@@ -155,7 +171,7 @@ impl LogManager {
     /// Makes the log of `id` known, or gives it a changed config.
     ///
     /// Ignored before [`LogEvent::Opened`], when it is not known what the store has.
-    pub fn ensure(&mut self, _now: Now, id: PartitionId, config: LogConfig) {
+    pub fn ensure(&mut self, now: Now, id: PartitionId, config: LogConfig) {
         if !matches!(self.state, State::Open) {
             return;
         }
@@ -164,8 +180,10 @@ impl LogManager {
             .logs
             .entry(id)
             .or_insert_with(|| Log::new(id, incarnation));
-        self.maintenance.configured(id, config.cleanup_compact);
-        log.config = config;
+        if !log.is_configured || log.config != config {
+            log.configure(config);
+            self.maintenance.configured(now, log);
+        }
     }
 
     /// The partitions whose logs are here, whether the store has something of them or not.
@@ -214,10 +232,10 @@ impl LogManager {
         if self.journal.is_full() {
             return Err(AppendError::JournalFull);
         }
-        let before = log.tail_bytes;
+        let before = log.tail.size_bytes();
         let appended = log.append(now.wall.0, batch, origin, leader_epoch)?;
         if !appended.duplicate {
-            self.uncommitted_bytes += log.tail_bytes - before;
+            self.uncommitted_bytes += log.tail.size_bytes() - before;
             self.dirty.insert(id);
             let uncommitted = self.uncommitted_reserve.get_or_insert(Reserve::Half);
             if origin != AppendOrigin::Coordinator {
@@ -326,16 +344,18 @@ impl LogManager {
         }
     }
 
-    /// When [`tick`](LogManager::tick) has something to do.
+    /// When [`tick`](LogManager::tick) has something to do, as of the last
+    /// [`take_requests`](LogManager::take_requests).
     pub fn next_tick(&self) -> Option<Instant> {
         match self.state {
-            State::Open => Some(self.next_maintenance()),
+            State::Open => self.next_maintenance(),
             _ => None,
         }
     }
 
     /// What storage should do now.
     pub fn take_requests(&mut self, now: Now) -> Vec<StorageRequest> {
+        self.tick(now);
         let mut requests = self.loads.take_requests();
         if matches!(self.state, State::Open) && self.commit.is_none() {
             if planted::active(PlantedBug::CommitOrderSwapped) {

@@ -13,6 +13,7 @@ mod chunk;
 mod cleaner;
 mod commit;
 mod config;
+mod deadlines;
 mod derived;
 mod epoch_cache;
 mod error;
@@ -35,6 +36,7 @@ mod read;
 mod retention;
 mod segment;
 mod swapped;
+mod tail;
 mod validate;
 
 #[cfg(test)]
@@ -42,7 +44,7 @@ mod tests;
 
 pub use chunk::CHUNK_CACHE_BYTES_MAX;
 pub use commit::{DIRECT_BYTES_MIN, UNCOMMITTED_BYTES_MAX};
-pub use config::LogConfig;
+pub use config::{LogConfig, MaintenanceConfig};
 pub use epoch_cache::{UNDEFINED_EPOCH, UNDEFINED_OFFSET};
 pub use error::{AppendError, LogError, RecordIndexError};
 pub use journal::{JOURNAL_BYTES_MAX, JOURNAL_ROWS_MAX};

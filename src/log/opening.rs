@@ -3,12 +3,11 @@
 //! What is read has a bound that does not depend on how much the logs hold.
 
 use super::derived::Derived;
-use super::journal::decode_row;
+use super::journal::{JournalRow, decode_row};
 use super::layout::{self, Head, Malformed};
 use super::load::{Load, Loads, key_behind};
 use super::log::Log;
 use super::manager::{LogEvent, LogManager, State};
-use super::segment::SegmentIndex;
 use crate::now::Now;
 use crate::planted::{self, PlantedBug};
 use crate::storage::{Entry, KeyRange, StorageError, Store};
@@ -98,14 +97,7 @@ impl LogManager {
             let malformed = |it: Malformed| it.in_store(Store::Head);
             let id = layout::partition_of_key(&row.key).map_err(malformed)?;
             let head = Head::decode(&row.value).map_err(malformed)?;
-            let mut log = Log::new(id, self.take_version());
-            log.head = head;
-            log.stored = true;
-            log.log_end_offset = head.segments_end;
-            log.durable_end = head.segments_end;
-            if head.segments_end > 0 {
-                log.index = SegmentIndex::default();
-            }
+            let mut log = Log::of_head(id, self.take_version(), head);
             if head.stopped {
                 log.stop("it was stopped when it was opened before".to_owned());
             }
@@ -128,7 +120,9 @@ impl LogManager {
         for row in opening.journal {
             let malformed = |it: Malformed| it.in_store(Store::Journal);
             let seq = layout::seq_of_journal_key(&row.key).map_err(malformed)?;
-            for (id, start_offset, bytes) in decode_row(&row.value).map_err(malformed)? {
+            let JournalRow { written_ms, parts } = decode_row(&row.value).map_err(malformed)?;
+            let written_ms = written_ms.min(now.wall.0);
+            for (id, start_offset, bytes) in parts {
                 // Without a head it is what is left of a log that was removed.
                 let Some(log) = self.logs.get_mut(&id) else {
                     continue;
@@ -136,7 +130,7 @@ impl LogManager {
                 if seq < log.head.journal_from || log.stopped.is_some() {
                     continue;
                 }
-                match log.restore(now.wall.0, seq, start_offset, &bytes) {
+                match log.restore(written_ms, seq, start_offset, &bytes) {
                     Ok(()) => self.journal.need(log.journal_first.unwrap_or(seq), id),
                     Err(why) => {
                         log.stop(why);

@@ -13,9 +13,6 @@ use std::fmt;
 /// (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
 pub const PRODUCER_BATCHES_MAX: usize = 5;
 
-/// A producer without a transaction is forgotten after this (`producer.id.expiration.ms`).
-pub const PRODUCER_ID_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
-
 /// Producers that one partition remembers; beyond it the one that was silent longest is forgotten,
 /// as if it had expired.
 pub const PRODUCERS_MAX: usize = 4096;
@@ -157,6 +154,11 @@ impl Producer {
         self.batches
             .back()
             .map_or(NO_SEQUENCE, |batch| batch.last_sequence)
+    }
+
+    fn has_expired(&self, now_ms: i64, expiration_ms: i64) -> bool {
+        self.transaction_first_offset.is_none()
+            && now_ms.saturating_sub(self.last_seen_ms) >= expiration_ms
     }
 
     fn raise_epoch(&mut self, epoch: i16) {
@@ -309,12 +311,18 @@ impl ProducerState {
         }
     }
 
-    /// Forgets producers that have been silent for [`PRODUCER_ID_EXPIRATION_MS`].
-    pub fn expire(&mut self, now_ms: i64) {
-        self.producers.retain(|_, producer| {
-            producer.transaction_first_offset.is_some()
-                || now_ms.saturating_sub(producer.last_seen_ms) < PRODUCER_ID_EXPIRATION_MS
-        });
+    /// Forgets producers that have been silent for `producer.id.expiration.ms`.
+    pub fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
+        self.producers
+            .retain(|_, producer| !producer.has_expired(now_ms, expiration_ms));
+    }
+
+    /// Forgets one producer if it has been silent so long: whether it has counts when it writes.
+    pub fn expire_one(&mut self, producer_id: i64, now_ms: i64, expiration_ms: i64) {
+        let producer = self.producers.get(&producer_id);
+        if producer.is_some_and(|it| it.has_expired(now_ms, expiration_ms)) {
+            self.producers.remove(&producer_id);
+        }
     }
 
     /// The first offset of the earliest transaction that is open or ends above `high_watermark`,

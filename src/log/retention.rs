@@ -1,102 +1,99 @@
 //! Retention: which of the oldest segments go (`UnifiedLog.deleteOldSegments`).
 
-use super::PartitionId;
-use super::error::LogError;
+use super::layout::{Chunk, NEVER_MS};
 use super::log::Log;
-use super::maintenance::{Rewrite, Step};
-use super::manager::LogManager;
 use super::segment::Segment;
-use crate::now::Now;
 
-impl LogManager {
-    /// Deletes the oldest segments of `id` that have expired, are too many, or lie below the start.
-    pub(super) fn retain(&mut self, now: Now, id: PartitionId) -> Result<Step, LogError> {
-        let log = self.usable(id)?;
-        if !may_delete(log) {
-            return Ok(Step::Done);
+/// What retention deletes of a log.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Trim {
+    /// Where the log starts then.
+    pub log_start_offset: i64,
+    pub deleted: Vec<Chunk>,
+    /// What the age of the oldest segment that is left is counted from.
+    pub oldest_ms: i64,
+    /// The segment that grows is among those that go: the next batch starts another.
+    pub rolls: bool,
+}
+
+impl Log {
+    /// When retention is to look at it, or earlier; what lies beyond a size is not known here.
+    pub fn expires_at_ms(&self) -> i64 {
+        match self.retains_by_time() {
+            true => self
+                .oldest_ms
+                .saturating_add(self.config.retention_ms)
+                .saturating_add(1),
+            false => NEVER_MS,
         }
-        if !log.index.complete {
-            return Ok(Step::Wait(self.load_index(id)?));
-        }
-        let segments = segments_with_tail(log);
-        let deleted = count_deletable(log, &segments, now.wall.0);
-        let Some(newest) = deleted.checked_sub(1).map(|last| segments[last]) else {
-            return Ok(Step::Done);
+    }
+
+    fn retains_by_time(&self) -> bool {
+        self.config.cleanup_delete && self.config.retention_ms >= 0
+    }
+
+    /// Whether appending may make it too large.
+    pub fn retains_by_size(&self) -> bool {
+        self.config.cleanup_delete && self.config.retention_bytes >= 0
+    }
+
+    /// Whether anything may go at all: if not, nothing of the log need be loaded.
+    pub fn may_trim(&self) -> bool {
+        // Segments below the start are there only if it has moved.
+        self.retains_by_time() || self.retains_by_size() || self.head.log_start_offset > 0
+    }
+
+    /// The oldest segments that have expired, are too many, or lie below the start; and what the
+    /// age of the oldest one is counted from where there are none. The index must be complete.
+    pub fn trim(&self, now_ms: i64) -> Result<Trim, i64> {
+        let segments = self.segments();
+        let count = self.count_deletable(&segments, now_ms);
+        let kept = segments.get(count);
+        let oldest_ms = kept.map_or(NEVER_MS, Segment::dated_ms);
+        let Some(last) = count.checked_sub(1).map(|last| segments[last]) else {
+            return Err(oldest_ms);
         };
-        // The active segment ends in the tail: it can go when it is one, in segments.
-        let whole = deleted == segments.len();
-        if whole && !log.tail.is_empty() {
-            self.maintenance.want_move(id);
-            return Ok(Step::Done);
-        }
-        let log_start_offset = match segments.get(deleted) {
-            Some(next) => next.base_offset,
-            None => log.head.segments_end,
-        };
-        let chunks = log.index.chunks();
-        let rewrite = Rewrite {
+        let log_start_offset = kept.map_or(last.last_offset + 1, |kept| kept.base_offset);
+        let chunks = self.index.chunks();
+        let active = self.tail.active();
+        Ok(Trim {
+            log_start_offset: log_start_offset.max(self.head.log_start_offset),
             deleted: chunks
-                .take_while(|chunk| chunk.segment_base <= newest.base_offset)
+                .take_while(|chunk| chunk.last_offset <= last.last_offset)
                 .copied()
                 .collect(),
-            log_start_offset: Some(log_start_offset),
-            rolled_at: whole.then_some(log.head.segments_end),
-            ..Rewrite::of(id)
-        };
-        Ok(Step::Commit(rewrite))
+            oldest_ms,
+            rolls: active.is_some_and(|active| active.base_offset <= last.base_offset),
+        })
     }
-}
 
-/// Whether anything may go at all: if not, nothing of the log need be loaded.
-fn may_delete(log: &Log) -> bool {
-    let config = &log.config;
-    let has_limit = config.retention_ms >= 0 || config.retention_bytes >= 0;
-    // Segments below the start are there only if it has moved.
-    (config.cleanup_delete && has_limit) || log.head.log_start_offset > 0
-}
-
-/// The segments, as they would be if the tail were in them already.
-fn segments_with_tail(log: &Log) -> Vec<Segment> {
-    let mut segments = log.index.segments();
-    let (Some(first), Some(last)) = (log.tail.front(), log.tail.back()) else {
-        return segments;
-    };
-    let tail = Segment {
-        base_offset: first.header.base_offset,
-        last_offset: last.header.last_offset(),
-        max_timestamp: log
-            .tail
-            .iter()
-            .fold(-1, |max, batch| max.max(batch.header.max_timestamp)),
-        size_bytes: log.tail_bytes as u64,
-    };
-    let active = log.head.active.map(|active| active.base_offset);
-    match segments.last_mut() {
-        Some(segment) if Some(segment.base_offset) == active => {
-            segment.last_offset = tail.last_offset;
-            segment.max_timestamp = segment.max_timestamp.max(tail.max_timestamp);
-            segment.size_bytes += tail.size_bytes;
+    /// The segments, as they would be if the tail were in them already.
+    fn segments(&self) -> Vec<Segment> {
+        let mut segments = self.index.segments();
+        for part in self.tail.segments(self.head.log_start_offset) {
+            match segments.last_mut() {
+                Some(segment) if segment.base_offset == part.base_offset => segment.join(&part),
+                _ => segments.push(part),
+            }
         }
-        _ => segments.push(tail),
+        segments
     }
-    segments
-}
 
-fn count_deletable(log: &Log, segments: &[Segment], now_ms: i64) -> usize {
-    let config = &log.config;
-    let mut size_bytes: u64 = segments.iter().map(|segment| segment.size_bytes).sum();
-    let end = log.cleanable_end();
-    let start = log.head.log_start_offset;
-    let deletable = segments.iter().take_while(|segment| {
-        let expired = config.retention_ms >= 0
-            && segment.max_timestamp >= 0
-            && now_ms.saturating_sub(segment.max_timestamp) > config.retention_ms;
-        let too_many = u64::try_from(config.retention_bytes)
-            .is_ok_and(|kept| size_bytes >= kept.saturating_add(segment.size_bytes));
-        let below_start = segment.last_offset < start;
-        size_bytes -= segment.size_bytes;
-        segment.last_offset < end
-            && (below_start || (config.cleanup_delete && (expired || too_many)))
-    });
-    deletable.count()
+    fn count_deletable(&self, segments: &[Segment], now_ms: i64) -> usize {
+        let config = &self.config;
+        let mut size_bytes: u64 = segments.iter().map(|segment| segment.size_bytes).sum();
+        let end = self.cleanable_end();
+        let start = self.head.log_start_offset;
+        let deletable = segments.iter().take_while(|segment| {
+            let expired = config.retention_ms >= 0
+                && now_ms.saturating_sub(segment.dated_ms()) > config.retention_ms;
+            let too_many = u64::try_from(config.retention_bytes)
+                .is_ok_and(|kept| size_bytes >= kept.saturating_add(segment.size_bytes));
+            let below_start = segment.last_offset < start;
+            size_bytes -= segment.size_bytes;
+            segment.last_offset < end
+                && (below_start || (config.cleanup_delete && (expired || too_many)))
+        });
+        deletable.count()
+    }
 }

@@ -1,8 +1,8 @@
 //! Segments: what is known of their chunks, and how batches are cut into them.
 
 use super::LogConfig;
-use super::layout::{ActiveSegment, Chunk, Head};
-use super::log::TailBatch;
+use super::layout::{ActiveSegment, Chunk, dated_ms};
+use super::tail::TailBatch;
 use crate::record::{BatchHeader, NO_TIMESTAMP};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -45,6 +45,22 @@ pub(super) struct Segment {
     pub last_offset: i64,
     pub max_timestamp: i64,
     pub size_bytes: u64,
+    pub appended_ms: i64,
+}
+
+impl Segment {
+    /// Takes in what follows in the same segment.
+    pub fn join(&mut self, next: &Segment) {
+        self.last_offset = next.last_offset;
+        self.max_timestamp = self.max_timestamp.max(next.max_timestamp);
+        self.size_bytes += next.size_bytes;
+        self.appended_ms = self.appended_ms.max(next.appended_ms);
+    }
+
+    /// What its age is counted from.
+    pub fn dated_ms(&self) -> i64 {
+        dated_ms(self.max_timestamp, self.appended_ms)
+    }
 }
 
 impl SegmentIndex {
@@ -110,18 +126,16 @@ impl SegmentIndex {
     pub fn segments(&self) -> Vec<Segment> {
         let mut segments: Vec<Segment> = Vec::new();
         for chunk in self.chunks() {
+            let part = Segment {
+                base_offset: chunk.segment_base,
+                last_offset: chunk.last_offset,
+                max_timestamp: chunk.max_timestamp,
+                size_bytes: u64::from(chunk.size_bytes),
+                appended_ms: chunk.appended_ms,
+            };
             match segments.last_mut() {
-                Some(segment) if segment.base_offset == chunk.segment_base => {
-                    segment.last_offset = chunk.last_offset;
-                    segment.max_timestamp = segment.max_timestamp.max(chunk.max_timestamp);
-                    segment.size_bytes += u64::from(chunk.size_bytes);
-                }
-                _ => segments.push(Segment {
-                    base_offset: chunk.segment_base,
-                    last_offset: chunk.last_offset,
-                    max_timestamp: chunk.max_timestamp,
-                    size_bytes: u64::from(chunk.size_bytes),
-                }),
+                Some(segment) if segment.base_offset == part.base_offset => segment.join(&part),
+                _ => segments.push(part),
             }
         }
         segments
@@ -132,61 +146,24 @@ impl SegmentIndex {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IndexIncomplete;
 
-/// How the batches of a tail go into segments.
-#[derive(Debug)]
-pub(super) struct Move {
-    pub chunks: Vec<(Chunk, Bytes)>,
-    /// The active segment behind them.
-    pub active: Option<ActiveSegment>,
-}
-
-/// Cuts `tail` into chunks behind those of `head`. `last` is the last chunk with its bytes, if it
-/// may be written again with more.
+/// Cuts batches of a tail into chunks. `last` is the last chunk that is stored with its bytes, if
+/// it may be written again with more.
 pub(super) fn cut<'a>(
-    head: &Head,
-    config: &LogConfig,
     chunk_bytes_max: usize,
     last: Option<(Chunk, Bytes)>,
     tail: impl Iterator<Item = &'a TailBatch>,
-) -> Move {
-    let mut cutter = Cutter {
-        packer: Packer::new(chunk_bytes_max),
-        active: head.active,
-    };
-    if let (Some((chunk, bytes)), Some(active)) = (last, head.active)
-        && chunk.segment_base == active.base_offset
-    {
-        cutter.packer.open = Some((chunk, vec![bytes]));
-    }
+) -> Vec<(Chunk, Bytes)> {
+    let mut packer = Packer::new(chunk_bytes_max);
+    packer.open = last.map(|(chunk, bytes)| (chunk, vec![bytes]));
     for batch in tail {
-        cutter.add(config, batch);
+        packer.add(
+            batch.segment_base,
+            &batch.header,
+            batch.bytes.clone(),
+            batch.appended_ms,
+        );
     }
-    Move {
-        chunks: cutter.packer.finish(),
-        active: cutter.active,
-    }
-}
-
-struct Cutter {
-    packer: Packer,
-    active: Option<ActiveSegment>,
-}
-
-impl Cutter {
-    fn add(&mut self, config: &LogConfig, batch: &TailBatch) {
-        let mut active = match self.active {
-            Some(active) if !must_roll(&active, config, batch) => active,
-            _ => ActiveSegment {
-                base_offset: batch.header.base_offset,
-                size_bytes: 0,
-                rolling_timestamp: batch.header.max_timestamp,
-            },
-        };
-        active.size_bytes += batch.bytes.len() as u64;
-        self.active = Some(active);
-        self.packer
-            .add(active.base_offset, &batch.header, batch.bytes.clone());
-    }
+    packer.finish()
 }
 
 /// Packs batches into chunks.
@@ -206,7 +183,7 @@ impl Packer {
         }
     }
 
-    pub fn add(&mut self, segment_base: i64, header: &BatchHeader, batch: Bytes) {
+    pub fn add(&mut self, segment_base: i64, header: &BatchHeader, batch: Bytes, appended_ms: i64) {
         if let Some((chunk, _)) = &self.open
             && (chunk.segment_base != segment_base
                 || chunk.size_bytes as usize + batch.len() > self.chunk_bytes_max)
@@ -221,12 +198,14 @@ impl Packer {
                 max_timestamp: NO_TIMESTAMP,
                 leader_epoch: header.partition_leader_epoch,
                 size_bytes: 0,
+                appended_ms,
             };
             (chunk, Vec::new())
         });
         chunk.last_offset = header.last_offset();
         chunk.max_timestamp = chunk.max_timestamp.max(header.max_timestamp);
         chunk.size_bytes += batch.len() as u32;
+        chunk.appended_ms = chunk.appended_ms.max(appended_ms);
         parts.push(batch);
     }
 
@@ -243,21 +222,31 @@ impl Packer {
 }
 
 /// Kafka's `LogSegment.shouldRoll`.
-fn must_roll(active: &ActiveSegment, config: &LogConfig, batch: &TailBatch) -> bool {
-    let size_bytes = active.size_bytes + batch.bytes.len() as u64;
-    let span_ms = batch
-        .header
-        .max_timestamp
-        .saturating_sub(active.rolling_timestamp);
-    // A compacted log rolls early enough for `max.compaction.lag.ms`, as the active segment is not
-    // cleaned.
-    let segment_ms = match config.cleanup_compact {
-        true => config.segment_ms.min(config.max_compaction_lag_ms),
-        false => config.segment_ms,
+pub(super) fn must_roll(
+    active: &ActiveSegment,
+    config: &LogConfig,
+    header: &BatchHeader,
+    appended_ms: i64,
+) -> bool {
+    let size_bytes = active.size_bytes + header.size_in_bytes() as u64;
+    let span_ms = match active.rolling_timestamp {
+        0.. => header
+            .max_timestamp
+            .saturating_sub(active.rolling_timestamp),
+        _ => appended_ms.saturating_sub(active.created_ms),
     };
     size_bytes > u64::from(config.segment_bytes.max(0) as u32)
-        || (active.rolling_timestamp >= 0 && span_ms > segment_ms)
-        || batch.header.last_offset() - active.base_offset > i64::from(i32::MAX)
+        || span_ms > roll_ms(config)
+        || header.last_offset() - active.base_offset > i64::from(i32::MAX)
+}
+
+/// How long a segment grows: in a compacted log not beyond `max.compaction.lag.ms`, as the active
+/// segment is not cleaned (`LogConfig.maxSegmentMs`).
+pub(super) fn roll_ms(config: &LogConfig) -> i64 {
+    match config.cleanup_compact && config.max_compaction_lag_ms > 0 {
+        true => config.segment_ms.min(config.max_compaction_lag_ms),
+        false => config.segment_ms,
+    }
 }
 
 /// One value of several; the bytes are copied only if there are several.

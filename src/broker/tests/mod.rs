@@ -4,4 +4,5 @@ mod groups;
 mod life;
 mod node;
 mod records;
+mod retention;
 mod topics;

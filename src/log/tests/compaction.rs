@@ -1,6 +1,7 @@
 //! Compaction.
 
 use super::node::*;
+use crate::log::journal::JOURNAL_PURGE_DELAY_MS;
 use crate::log::*;
 use crate::record::{
     BatchBuilder, BatchFields, Compression, EndTransactionMarker, TransactionResult, batches,
@@ -20,6 +21,13 @@ fn config() -> LogConfig {
         min_cleanable_dirty_ratio: 0.0,
         ..LogConfig::default()
     }
+}
+
+/// A node that has just opened, and looked whether there is something to clean.
+fn opened(config: LogConfig) -> Node {
+    let mut node = Node::with_config(config);
+    node.advance(1);
+    node
 }
 
 fn keyed(timestamp: i64, records: &[(u32, Option<Value>)], fields: BatchFields) -> Bytes {
@@ -91,7 +99,7 @@ fn contents(node: &mut Node) -> Vec<(i64, u32, Option<Value>)> {
 
 #[test]
 fn of_each_key_the_last_record_stays_at_its_offset() {
-    let mut node = Node::with_config(config());
+    let mut node = opened(config());
     for round in 0..10 {
         for key in 0..20 {
             put(&mut node, key, Some(round * 100 + key));
@@ -115,7 +123,7 @@ fn of_each_key_the_last_record_stays_at_its_offset() {
 
 #[test]
 fn a_batch_that_loses_records_keeps_its_offsets() {
-    let mut node = Node::with_config(config());
+    let mut node = opened(config());
     let now_ms = node.now.wall.0;
     let first = [(1, Some(1)), (2, Some(2)), (3, Some(3))];
     let bytes = keyed(now_ms, &first, BatchFields::default());
@@ -138,7 +146,7 @@ fn a_batch_that_loses_records_keeps_its_offsets() {
 fn the_active_segment_and_young_records_are_left_alone() {
     let mut young = config();
     young.min_compaction_lag_ms = 60_000;
-    let mut node = Node::with_config(young);
+    let mut node = opened(young);
     put(&mut node, 1, Some(1));
     put(&mut node, 1, Some(2));
     node.settle();
@@ -159,7 +167,7 @@ fn the_active_segment_and_young_records_are_left_alone() {
 
 #[test]
 fn a_tombstone_stays_for_delete_retention_ms_after_its_first_cleaning() {
-    let mut node = Node::with_config(config());
+    let mut node = opened(config());
     put(&mut node, 1, Some(1));
     put(&mut node, 1, None);
     close_segments(&mut node);
@@ -183,7 +191,7 @@ fn a_tombstone_stays_for_delete_retention_ms_after_its_first_cleaning() {
 fn the_ratio_of_dirty_bytes_decides_unless_they_are_too_old() {
     let mut lazy = config();
     lazy.min_cleanable_dirty_ratio = 1.0;
-    let mut node = Node::with_config(lazy.clone());
+    let mut node = opened(lazy.clone());
     put(&mut node, 1, Some(1));
     put(&mut node, 1, Some(2));
     close_segments(&mut node);
@@ -235,7 +243,7 @@ fn markers(node: &mut Node) -> usize {
 
 #[test]
 fn aborted_records_go_and_do_not_replace_committed_ones() {
-    let mut node = Node::with_config(config());
+    let mut node = opened(config());
     let now_ms = node.now.wall.0;
     let write = |node: &mut Node, producer_id, sequence, value| {
         let fields = transactional(producer_id, sequence);
@@ -260,7 +268,7 @@ fn aborted_records_go_and_do_not_replace_committed_ones() {
 
 #[test]
 fn an_open_transaction_holds_compaction_back() {
-    let mut node = Node::with_config(config());
+    let mut node = opened(config());
     put(&mut node, 1, Some(1));
     put(&mut node, 1, Some(2));
     close_segments(&mut node);
@@ -282,7 +290,7 @@ fn an_open_transaction_holds_compaction_back() {
 
 #[test]
 fn the_newest_batch_of_a_producer_stays_as_a_header() {
-    let mut node = Node::with_config(config());
+    let mut node = opened(config());
     let fields = BatchFields {
         producer_id: 7,
         producer_epoch: 0,
@@ -302,7 +310,7 @@ fn the_newest_batch_of_a_producer_stays_as_a_header() {
 
 #[test]
 fn committed_offsets_do_not_grow_for_ever() {
-    let mut node = Node::with_config(config());
+    let mut node = opened(config());
     let mut most = 0;
     for round in 0..200 {
         for key in 0..10 {
@@ -329,7 +337,7 @@ fn committed_offsets_do_not_grow_for_ever() {
 #[test]
 fn a_crash_within_a_cleaning_loses_no_key() {
     for steps in 0..12 {
-        let mut node = Node::with_config(config());
+        let mut node = opened(config());
         for round in 0..5 {
             for key in 0..60 {
                 put(&mut node, key, Some(round * 100 + key));
@@ -357,14 +365,29 @@ fn a_crash_within_a_cleaning_loses_no_key() {
 
 #[test]
 fn only_compacted_logs_wake_the_cleaner() {
-    let mut node = Node::with_config(LogConfig::default());
-    node.tick();
-    let retention_check = node.logs.next_tick();
-    node.ensure(id(1), config());
-    assert!(node.logs.next_tick() < retention_check);
-    node.ensure(id(1), LogConfig::default());
-    assert_eq!(node.logs.next_tick(), retention_check);
-    node.ensure(id(1), config());
-    node.logs.remove(id(1));
-    assert_eq!(node.logs.next_tick(), retention_check);
+    let keeping = LogConfig {
+        retention_ms: -1,
+        ..LogConfig::default()
+    };
+    let mut rolling = config();
+    rolling.segment_ms = 60_000;
+    for forget in [false, true] {
+        let mut node = opened(keeping.clone());
+        node.produce(p0(), &[1]);
+        node.settle();
+        assert_eq!(node.logs.next_tick(), None);
+        node.ensure(p0(), rolling.clone());
+        node.submit();
+        let rolls_at = node.now.monotonic + 60_000;
+        assert!(node.logs.next_tick().is_some_and(|at| at > rolls_at));
+        match forget {
+            true => node.logs.remove(p0()),
+            false => node.ensure(p0(), keeping.clone()),
+        }
+        node.pass(JOURNAL_PURGE_DELAY_MS + 1);
+        assert_eq!(
+            (node.logs.next_tick(), node.wakes),
+            (None, usize::from(forget))
+        );
+    }
 }

@@ -10,4 +10,5 @@ mod planted;
 mod random;
 mod read;
 mod retention;
+mod slow_topics;
 mod transaction;

@@ -37,6 +37,8 @@ pub struct Node {
     pub commits: usize,
     pub loads: usize,
     pub loaded_bytes: usize,
+    /// How often the logs were woken.
+    pub wakes: usize,
 }
 
 impl Node {
@@ -53,12 +55,16 @@ impl Node {
 
     /// Opens what the medium has.
     pub fn on(medium: FaultyMedium) -> Node {
+        Node::checking(medium, MaintenanceConfig::default())
+    }
+
+    pub fn checking(medium: FaultyMedium, config: MaintenanceConfig) -> Node {
         let storage = FaultyStorage::new(&medium);
         storage.open_now().unwrap();
         let mut node = Node {
             medium,
             storage,
-            logs: LogManager::new(LogLimits::default()),
+            logs: LogManager::new(LogLimits::default(), config),
             now: Now {
                 monotonic: Instant(0),
                 wall: Timestamp(START_MS),
@@ -67,6 +73,7 @@ impl Node {
             commits: 0,
             loads: 0,
             loaded_bytes: 0,
+            wakes: 0,
         };
         node.logs.open();
         node.settle();
@@ -92,6 +99,20 @@ impl Node {
     pub fn advance(&mut self, ms: i64) {
         self.now.monotonic = self.now.monotonic + ms as u64;
         self.now.wall.0 += ms;
+    }
+
+    /// Lets time pass, and wakes the logs whenever they asked for it.
+    pub fn pass(&mut self, ms: i64) {
+        let until = self.now.monotonic + ms as u64;
+        self.settle();
+        while let Some(at) = self.logs.next_tick()
+            && at <= until
+        {
+            self.advance(at.ms_since(self.now.monotonic) as i64);
+            self.wakes += 1;
+            self.tick();
+        }
+        self.advance(until.ms_since(self.now.monotonic) as i64);
     }
 
     /// Sends on what the logs want of storage.
@@ -166,7 +187,8 @@ impl Node {
         for _ in 0..100 {
             self.logs.tick(self.now);
             self.settle();
-            if self.logs.next_tick().unwrap() > self.now.monotonic {
+            let next = self.logs.next_tick();
+            if next.is_none_or(|next| next > self.now.monotonic) {
                 return;
             }
         }

@@ -231,7 +231,7 @@ fn an_unreadable_store_is_fatal() {
     node.put(Store::Head, b"what is this".to_vec(), "?".into());
     let medium = node.medium.clone();
     drop(node);
-    let mut logs = LogManager::new(LogLimits::default());
+    let mut logs = LogManager::new(LogLimits::default(), MaintenanceConfig::default());
     let storage = crate::storage::faulty::FaultyStorage::new(&medium);
     storage.open_now().unwrap();
     logs.open();

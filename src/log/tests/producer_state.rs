@@ -121,18 +121,19 @@ fn a_new_epoch_starts_at_zero_and_fences_the_old_one() {
 
 #[test]
 fn silent_producers_expire_but_not_in_a_transaction() {
+    const EXPIRATION_MS: i64 = 60_000;
     let mut state = ProducerState::default();
     append(&mut state, header(0, 0, 1, 0)).unwrap();
-    state.expire(1000 + PRODUCER_ID_EXPIRATION_MS - 1);
+    state.expire(1000 + EXPIRATION_MS - 1, EXPIRATION_MS);
     assert_eq!(state.producers.len(), 1);
-    state.expire(1000 + PRODUCER_ID_EXPIRATION_MS);
+    state.expire(1000 + EXPIRATION_MS, EXPIRATION_MS);
     assert_eq!(state.producers.len(), 0);
     // It may go on at any sequence.
     assert_eq!(append(&mut state, header(0, 5, 1, 1)), Ok(None));
     let mut transactional = header(0, 6, 1, 2);
     transactional.attributes = Attributes(0x10);
     append(&mut state, transactional).unwrap();
-    state.expire(i64::MAX);
+    state.expire(i64::MAX, EXPIRATION_MS);
     assert_eq!(state.producers.len(), 1);
 }
 

@@ -148,6 +148,13 @@ pub const BROKER_CONFIGS: &[ConfigDefinition] = &[
         Between(1, i64::MAX),
         "Milliseconds between checks for segments that retention deletes.",
     ),
+    config(
+        "log.cleaner.backoff.ms",
+        Long,
+        "15000",
+        AtLeast(0),
+        "Milliseconds between checks for segments to compact.",
+    ),
 ];
 
 /// What was set on a broker when it was started. Nothing of it changes later.
@@ -260,6 +267,11 @@ impl BrokerConfigs {
     /// `log.retention.check.interval.ms`.
     pub fn log_retention_check_interval_ms(&self) -> i64 {
         self.parsed("log.retention.check.interval.ms")
+    }
+
+    /// `log.cleaner.backoff.ms`.
+    pub fn log_cleaner_backoff_ms(&self) -> i64 {
+        self.parsed("log.cleaner.backoff.ms")
     }
 
     /// What was set for `name`, if it was.

@@ -41,6 +41,7 @@ pub fn log_config(configs: &TopicConfigs, broker: &BrokerConfigs) -> LogConfig {
             "zstd" => Some(Compression::Zstd),
             _ => None,
         },
+        producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms()),
         flush_messages: effective.long("flush.messages"),
     }
 }

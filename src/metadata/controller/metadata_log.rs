@@ -2,8 +2,8 @@
 
 use super::placement::PARTITIONS_MAX;
 use crate::log::{
-    AppendError, AppendOrigin, LogConfig, LogError, LogEvent, LogLimits, LogManager, PartitionId,
-    Read,
+    AppendError, AppendOrigin, LogConfig, LogError, LogEvent, LogLimits, LogManager,
+    MaintenanceConfig, PartitionId, Read,
 };
 use crate::metadata::image::is_snapshot;
 use crate::metadata::{
@@ -146,7 +146,7 @@ impl From<LogError> for Error {
 impl MetadataLog {
     pub(super) fn new(limits: LogLimits, snapshot_after_bytes: usize) -> MetadataLog {
         MetadataLog {
-            manager: LogManager::new(limits),
+            manager: LogManager::new(limits, MaintenanceConfig::default()),
             state: State::Opening,
             image: MetadataImage::default(),
             leader_epoch: 0,
