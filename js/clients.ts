@@ -1,7 +1,7 @@
 // Clients as programs name their types.
-import type { Admin as AdminClass } from "./admin.js";
-import type { Consumer as ConsumerClass } from "./consumer.js";
-import type { Producer as ProducerClass } from "./producer.js";
+import type { Admin as AdminClass } from "./admin/admin.js";
+import type { Consumer as ConsumerClass } from "./consumer/consumer.js";
+import type { Producer as ProducerClass } from "./producer/producer.js";
 
 /**
  * What a client has for programs. A class with private fields takes nothing but its own instances,

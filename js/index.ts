@@ -1,24 +1,29 @@
 // The package's exports. Importing them runs nothing.
-export * from "./admin_types.js";
+export type { Admin, Consumer, Producer } from "./clients.js";
 export {
   AssignerProtocol,
   type ISerializer,
   type MemberAssignment,
   type MemberMetadata,
-} from "./assigner_protocol.js";
-export {
-  type Assigner,
-  type AssignerCluster as Cluster,
-  type GroupMember,
-  type GroupMemberAssignment,
-  type GroupState,
-  type PartitionAssigner,
-  PartitionAssigners,
-} from "./assigners.js";
-export type { Admin, Consumer, Producer } from "./clients.js";
-export type { ClusterStatus } from "./cluster.js";
-export { CompressionCodecs, CompressionTypes } from "./compression.js";
-export * from "./errors.js";
+} from "./consumer/assigner_protocol.js";
+export { PartitionAssigners } from "./consumer/assigners.js";
+export * from "./errors/errors.js";
+export { Kafka } from "./kafka.js";
+export { Partitioners } from "./producer/partitioners.js";
+export * from "./types/abortable.js";
+export * from "./types/admin.js";
+export type {
+  Assigner,
+  AssignerCluster as Cluster,
+  GroupMember,
+  GroupMemberAssignment,
+  GroupState,
+  PartitionAssigner,
+} from "./types/assigner.js";
+export * from "./types/cluster.js";
+export { CompressionCodecs, CompressionTypes } from "./types/compression.js";
+export * from "./types/config.js";
+export * from "./types/consumer.js";
 export type {
   AdminEvents,
   ConnectEvent,
@@ -40,17 +45,16 @@ export type {
   RequestEvent,
   RequestQueueSizeEvent,
   RequestTimeoutEvent,
-} from "./events.js";
-export type { TraceEvent } from "./host/messages.js";
-export { Kafka } from "./kafka.js";
+  ValueOf,
+} from "./types/events.js";
 export {
+  type logCreator,
   type LogEntry,
   type Logger,
   type LoggerEntryContent,
-  type logCreator,
   logLevel,
-} from "./logger.js";
-export { type BufferEncoding, MessageBytes } from "./message_bytes.js";
-export { Partitioners } from "./partitioners.js";
-export * from "./types.js";
-export type { WasmSource } from "./wasm.js";
+} from "./types/logger.js";
+export * from "./types/message.js";
+export { type BufferEncoding, MessageBytes } from "./types/message_bytes.js";
+export * from "./types/partition.js";
+export * from "./types/producer.js";

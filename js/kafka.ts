@@ -1,34 +1,21 @@
 // The entry: a Kafka is a cluster of this origin and what clients of it share.
-import { Admin as AdminClass } from "./admin.js";
+import { Admin as AdminClass } from "./admin/admin.js";
+import { createLogger } from "./client/logger.js";
 import type { Admin, Consumer, Producer } from "./clients.js";
-import type { ClusterStatus } from "./cluster.js";
-import { Consumer as ConsumerClass } from "./consumer.js";
-import type { TraceEvent } from "./host/messages.js";
-import { Lease } from "./lease.js";
-import { createLogger, type Logger } from "./logger.js";
-import { checkConsumer, clusterOptions } from "./options.js";
-import { Producer as ProducerClass } from "./producer.js";
-import { invalid } from "./refusals.js";
-import { sleep } from "./timing.js";
-import type {
-  AdminConfig,
-  ConsumerConfig,
-  KafkaConfig,
-  ProducerConfig,
-  StatusListener,
-} from "./types.js";
+import type { Shared } from "./client/shared.js";
+import { Lease } from "./cluster/lease.js";
+import { Consumer as ConsumerClass } from "./consumer/consumer.js";
+import { invalid } from "./errors/refusals.js";
+import { checkConsumer } from "./options/client.js";
+import { clusterOptions } from "./options/cluster.js";
+import { sleep } from "./platform/timing.js";
+import { Producer as ProducerClass } from "./producer/producer.js";
+import type { ClusterStatus, StatusListener, TraceEvent } from "./types/cluster.js";
+import type { AdminConfig, ConsumerConfig, KafkaConfig, ProducerConfig } from "./types/config.js";
+import type { Logger } from "./types/logger.js";
 
 /** How long `close()` waits for handlers, and for what is under way. */
 const CLOSE_MS_MAX = 30_000;
-
-/** What a Kafka's clients share. */
-export interface Shared {
-  config: KafkaConfig;
-  lease: Lease;
-  logger: Logger;
-  /** Clients that are connected. */
-  clients: Set<{ disconnect(): Promise<void> }>;
-}
 
 /**
  * Makes clients of one cluster. Nothing runs before the first client connects.

@@ -21,6 +21,7 @@ const checks = [
   ["types of www/", npmBin("tsc"), ["-p", "www"]],
   ["types of scripts and tests", npmBin("tsc"), ["-p", "."]],
   ["ESLint", npmBin("eslint"), ["--max-warnings", "0", "."]],
+  ["arrows of js/ and www/", npmBin("depcruise"), ["js", "www"]],
   ["Prettier", npmBin("prettier"), ["--check", "--log-level", "warn", "."]],
 ];
 

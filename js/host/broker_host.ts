@@ -1,16 +1,10 @@
 // Hosts a cluster's broker: in a dedicated worker, or in the page's own thread.
 import { BrokerNode, initSync } from "../bindings.js";
-import type { BrokerOptions } from "../cluster.js";
-import { hold } from "../locks.js";
+import type { ErrorObject } from "../errors/error_object.js";
+import { hold } from "../platform/locks.js";
+import type { TraceEvent } from "../types/cluster.js";
 import { beWatched } from "./liveness.js";
-import type {
-  Dial,
-  ErrorObject,
-  FromBrokerHost,
-  Liveness,
-  ToBrokerHost,
-  TraceEvent,
-} from "./messages.js";
+import type { BrokerOptions, Dial, FromBrokerHost, Liveness, ToBrokerHost } from "./messages.js";
 
 /** Traces are told together, this often at most. */
 const TRACE_INTERVAL_MS = 16;

@@ -1,5 +1,5 @@
 // How a worker lets the page notice its death.
-import { hold, isHeld } from "../locks.js";
+import { hold, isHeld } from "../platform/locks.js";
 import type { Liveness } from "./messages.js";
 
 /**

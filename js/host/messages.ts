@@ -1,5 +1,20 @@
 // What page and workers say to each other, besides the clients' own commands and outputs.
-import type { BrokerOptions } from "../cluster.js";
+import type { ErrorObject } from "../errors/error_object.js";
+import type { TraceEvent } from "../types/cluster.js";
+
+/** What a broker's host is told. */
+export interface BrokerOptions {
+  cluster: string;
+  storage: "indexeddb" | "memory";
+  nodeId: number;
+  config: Record<string, string>;
+  /**
+   * Of its databases, if it follows a broker of this page that has run: then they must be the same,
+   * and the clients live on. The first one follows a broker of a page that is gone, with its
+   * clients.
+   */
+  incarnations: string[] | null;
+}
 
 /** A client's kind. */
 export type ClientKind = "producer" | "consumer" | "admin";
@@ -51,38 +66,4 @@ export interface FromClientHost {
 /** On the wire between the two workers: a new connection. */
 export interface Dial {
   port: MessagePort;
-}
-
-/** An error as it crosses; see `src/bindings/error.rs`. */
-export interface ErrorObject {
-  type: string;
-  code: number;
-  kind: string;
-  message: string;
-  retriable: boolean;
-  topic?: string;
-  partition?: number;
-  group?: string;
-  offset?: string;
-  /** How often it was tried again. */
-  retries?: number;
-  /** What else failed, where a call is about several things. */
-  others?: ErrorObject[];
-}
-
-/** A frame that passed the broker's door, decoded by Kafka's own field names. */
-export interface TraceEvent {
-  connection: number;
-  direction: "request" | "response";
-  apiKey: number;
-  /** Such as `Produce`. */
-  api: string;
-  apiVersion: number;
-  correlationId: number;
-  clientId: string;
-  /** Of the frame. */
-  bytes: number;
-  /** Milliseconds since the Unix epoch. */
-  atMs: number;
-  body: Record<string, unknown>;
 }

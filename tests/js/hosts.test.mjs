@@ -4,7 +4,7 @@ import { test } from "node:test";
 // eslint-disable-next-line no-restricted-imports -- only workers have it, and here there are none
 import { BrokerHost } from "../../dist/host/broker_host.js";
 // eslint-disable-next-line no-restricted-imports -- what the host is given
-import { compileWasm } from "../../dist/wasm.js";
+import { compileWasm } from "../../dist/platform/wasm.js";
 
 test("connections end with the clients that had them", async () => {
   /** @type {(value?: undefined) => void} */

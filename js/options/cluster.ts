@@ -1,0 +1,70 @@
+// How the cluster of a configuration is set up.
+import { TablogError } from "../errors/errors.js";
+import { invalid } from "../errors/refusals.js";
+import type { WasmSource } from "../types/cluster.js";
+import type { KafkaConfig } from "../types/config.js";
+import { checkOptions, KAFKA_KINDS, refuseUnserved, RETRY_KINDS } from "./checks.js";
+
+/** How a cluster of this page is set up. The first who names it decides; others must agree. */
+export interface ClusterOptions {
+  /** Instances of one page with the same name share one broker. */
+  cluster: string;
+  /** Where the broker keeps its bytes. */
+  storage: "indexeddb" | "memory";
+  /** False runs everything in the page's own thread; memory storage only. */
+  worker: boolean;
+  /** Where the wasm comes from, when not from beside the package. */
+  wasm?: WasmSource;
+  /** Broker configs under Kafka's names, such as `num.partitions`. */
+  brokerConfig: Record<string, string>;
+  /** What must be so where the cluster is open already: what was chosen, not what is a default. */
+  chosen: Chosen;
+}
+
+export interface Chosen {
+  storage: "indexeddb" | "memory";
+  worker: boolean | undefined;
+  brokerConfig: Record<string, string> | undefined;
+}
+
+/** How the cluster of a configuration is set up. */
+export function clusterOptions(config: KafkaConfig): ClusterOptions {
+  checkOptions(config, "new Kafka()", KAFKA_KINDS);
+  refuseUnserved(config);
+  const {
+    cluster = "default",
+    storage = "indexeddb",
+    brokerConfig = {},
+    wasm,
+    retry = {},
+  } = config;
+  checkOptions(retry, "retry", RETRY_KINDS, "retry.");
+  for (const [name, value] of Object.entries<unknown>(brokerConfig)) {
+    if (typeof value === "string") continue;
+    throw invalid(`brokerConfig "${name}" must be a string: "${String(value)}"`);
+  }
+  const worker = config.worker ?? (storage === "indexeddb" || typeof Worker !== "undefined");
+  if (storage === "indexeddb" && !worker) {
+    throw unsupported('worker: false needs storage: "memory"');
+  }
+  const chosen = { storage, worker: config.worker, brokerConfig: config.brokerConfig };
+  const options = { cluster, storage, worker, brokerConfig, chosen };
+  return wasm === undefined ? options : { ...options, wasm };
+}
+
+/** Throws when this is no place for such a cluster. */
+export function checkEnvironment({ storage, worker }: ClusterOptions): void {
+  if (storage === "indexeddb" && typeof indexedDB === "undefined") {
+    throw unsupported('there is no IndexedDB here; pass storage: "memory" to new Kafka()');
+  }
+  if (worker && typeof Worker === "undefined") {
+    throw unsupported('there are no workers here; pass storage: "memory", worker: false');
+  }
+  if (storage === "indexeddb" && typeof navigator.locks === "undefined") {
+    throw unsupported("there are no Web Locks here: IndexedDB storage needs a secure context");
+  }
+}
+
+function unsupported(message: string): TablogError {
+  return new TablogError(message, { type: "UNSUPPORTED_ENVIRONMENT" });
+}

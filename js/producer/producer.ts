@@ -1,0 +1,222 @@
+// Sends messages.
+import { bindMethods } from "../client/bound.js";
+import { type Connection, Connector } from "../client/connection.js";
+import { Instrumentation } from "../client/instrumentation.js";
+import type { Shared } from "../client/shared.js";
+import { KafkaJSError, KafkaJSNonRetriableError } from "../errors/errors.js";
+import { invalid, notImplemented } from "../errors/refusals.js";
+import { checkOptions, objectGiven, SEND_KINDS } from "../options/checks.js";
+import { producerOptions } from "../options/client.js";
+import { encodeMessages } from "../records/flat.js";
+import type { Abortable } from "../types/abortable.js";
+import { CompressionTypes } from "../types/compression.js";
+import type { ProducerConfig } from "../types/config.js";
+import {
+  type InstrumentationEvent,
+  PRODUCER_EVENTS,
+  type ProducerPayloads,
+} from "../types/events.js";
+import type { Logger } from "../types/logger.js";
+import type { Message } from "../types/message.js";
+import type { PartitionMetadata } from "../types/partition.js";
+import type {
+  PartitionerArgs,
+  ProducerBatch,
+  ProducerRecord,
+  RecordMetadata,
+  Sender,
+  TopicMessages,
+} from "../types/producer.js";
+import { Partitioners } from "./partitioners.js";
+
+const TIMEOUT_MS = 30_000;
+const ACKS_ALL = -1;
+const ACKS_NONE = 0;
+
+/** A partition's share of an answer; see `src/bindings/producer_client.rs`. */
+interface Sent {
+  partitions: (Omit<RecordMetadata, "topicName"> & { topic: string })[];
+}
+
+export class Producer implements Sender {
+  readonly events = PRODUCER_EVENTS;
+  readonly #config: ProducerConfig;
+  readonly #logger: Logger;
+  readonly #instrumentation: Instrumentation<ProducerPayloads>;
+  /** Only the application's own: Kafka's runs in the wasm. */
+  readonly #partitioner: ((args: PartitionerArgs) => number) | undefined;
+  readonly #connector: Connector;
+  #disconnecting: Promise<void> | undefined;
+
+  constructor(shared: Shared, config: ProducerConfig) {
+    bindMethods(this);
+    this.#config = config;
+    this.#logger = shared.logger.namespace("Producer");
+    this.#instrumentation = new Instrumentation("producer", PRODUCER_EVENTS, this.#logger);
+    const options = producerOptions(shared.config, config);
+    this.#connector = new Connector(shared, this, "producer", options, this.#instrumentation);
+    const { createPartitioner = Partitioners.DefaultPartitioner } = config;
+    if (createPartitioner !== Partitioners.DefaultPartitioner) {
+      this.#partitioner = createPartitioner();
+    }
+  }
+
+  /** Resolves when the broker has been reached; waits as long as another tab has it. */
+  async connect({ signal }: Abortable = {}): Promise<void> {
+    if (this.#connector.isConnected) return;
+    await this.#connector.connect(signal);
+    this.#instrumentation.emit("producer.connect", null);
+  }
+
+  /** Resolves when what was sent has been answered. */
+  async disconnect(): Promise<void> {
+    // Without a pause: what is sent from now on is refused.
+    const { connecting } = this.#connector;
+    if (connecting !== undefined) await connecting.catch(() => undefined);
+    this.#disconnecting ??= this.#disconnect().finally(() => {
+      this.#disconnecting = undefined;
+    });
+    await this.#disconnecting;
+  }
+
+  /** Sends messages of one topic; resolves when they are as safe as `acks` says. */
+  async send(record: ProducerRecord): Promise<RecordMetadata[]> {
+    const { topic, messages, ...options } = objectGiven(record, "send()");
+    return this.sendBatch({ ...options, topicMessages: [{ topic, messages }] });
+  }
+
+  /** Sends messages of several topics. */
+  async sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]> {
+    checkOptions(batch, "sendBatch()", SEND_KINDS);
+    const {
+      acks = ACKS_ALL,
+      timeout = TIMEOUT_MS,
+      compression = CompressionTypes.None,
+      topicMessages = [],
+      signal,
+    } = batch;
+    this.#check(acks, topicMessages);
+    const { port } = this.#connected();
+    signal?.throwIfAborted();
+    let merged = merge(topicMessages);
+    if (merged.length === 0) return [];
+    // Awaiting where there is nothing to wait for would let a later send overtake.
+    if (this.#partitioner !== undefined)
+      merged = await this.#partitioned(this.#partitioner, merged);
+    const topics = merged.map(({ topic, messages }) => ({
+      topic,
+      records: encodeMessages(topic, messages),
+    }));
+    const command = { type: "send", acks, timeoutMs: timeout, compression, topics };
+    const transfer = topics.map(({ records }) => records.buffer);
+    const { partitions } = await port.request<Sent>(command, { signal, transfer });
+    if (acks === ACKS_NONE) return [];
+    return partitions.map(({ topic, ...metadata }) => ({ topicName: topic, ...metadata }));
+  }
+
+  /** Resolves when all that was sent before has been answered. */
+  async flush({ signal }: Abortable = {}): Promise<void> {
+    await this.#connected().port.request({ type: "flush" }, { signal });
+  }
+
+  /** Whether the broker drops what is sent twice: all that is sent with `acks: -1`. */
+  isIdempotent(): boolean {
+    return this.#config.idempotent ?? true;
+  }
+
+  /** Always rejects, and a call does not compile: there are no transactions yet. */
+  // KafkaJS's producers have it, and it fails there too without a transactional id.
+  transaction(notServed: never): Promise<never>;
+  async transaction(): Promise<never> {
+    return Promise.reject(notImplemented("transactions"));
+  }
+
+  /** Calls the listener with every such event. Returns what ends it. */
+  on<Type extends keyof ProducerPayloads>(
+    eventName: Type,
+    listener: (event: InstrumentationEvent<ProducerPayloads[Type]>) => void,
+  ): () => void {
+    return this.#instrumentation.on(eventName, listener);
+  }
+
+  logger(): Logger {
+    return this.#logger;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.disconnect();
+  }
+
+  async #disconnect(): Promise<void> {
+    try {
+      await this.#connector.disconnect();
+    } finally {
+      this.#instrumentation.emit("producer.disconnect", null);
+    }
+  }
+
+  #connected(): Connection {
+    if (this.#disconnecting !== undefined) {
+      throw new KafkaJSNonRetriableError(
+        "The producer is disconnecting; therefore, it can't safely accept messages anymore",
+        { type: "CLOSED" },
+      );
+    }
+    const { connection } = this.#connector;
+    if (connection === undefined) {
+      throw new KafkaJSError("The producer is disconnected", { type: "CLOSED" });
+    }
+    return connection;
+  }
+
+  #check(acks: number, topicMessages: readonly TopicMessages[]): void {
+    for (const one of topicMessages) {
+      const { topic } = objectGiven(one, "topicMessages");
+      if (typeof topic !== "string" || topic === "") throw invalid("Invalid topic");
+    }
+    if (this.#config.idempotent === true && acks !== ACKS_ALL) {
+      throw invalid("An idempotent producer needs acks: -1; without it there is no idempotence");
+    }
+    for (const { topic, messages } of topicMessages) {
+      if (!Array.isArray(messages)) {
+        throw invalid(`Invalid messages array [${String(messages)}] for topic "${topic}"`, {
+          topic,
+        });
+      }
+      const withoutValue = (message: Message | null | undefined): boolean =>
+        (message as Partial<Message> | null | undefined)?.value === undefined;
+      if (messages.some(withoutValue)) {
+        throw invalid(`Invalid message without value for topic "${topic}"`, { topic });
+      }
+    }
+  }
+
+  /** With the partitions that the application's own partitioner chooses. */
+  #partitioned(
+    partitioner: (args: PartitionerArgs) => number,
+    topicMessages: TopicMessages[],
+  ): Promise<TopicMessages[]> {
+    const { port } = this.#connected();
+    return Promise.all(
+      topicMessages.map(async ({ topic, messages }) => {
+        const { partitions: partitionMetadata } = await port.request<{
+          partitions: PartitionMetadata[];
+        }>({ type: "partitionsFor", topic });
+        const choose = (message: Message): Message => {
+          return { ...message, partition: partitioner({ topic, partitionMetadata, message }) };
+        };
+        return { topic, messages: messages.map(choose) };
+      }),
+    );
+  }
+}
+
+/** One list of messages for each topic that has any. */
+function merge(topicMessages: readonly TopicMessages[]): TopicMessages[] {
+  const merged = new Map<string, Message[]>();
+  for (const { topic, messages } of topicMessages) {
+    if (messages.length === 0) continue;
+    merged.set(topic, [...(merged.get(topic) ?? []), ...messages]);
+  }
+  return Array.from(merged, ([topic, messages]) => ({ topic, messages }));
+}
