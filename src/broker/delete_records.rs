@@ -103,7 +103,9 @@ impl DelayedDeleteRecords {
         self.waiting.retain(|waiting| {
             let result = &mut response.topics[waiting.topic].partitions[waiting.partition];
             let error = match wake {
-                Wake::RolledBack(id, error) if id == waiting.id => rolled_back(error).0,
+                Wake::RolledBack(lost) if lost.contains_key(&waiting.id) => {
+                    rolled_back(&lost[&waiting.id]).0
+                }
                 _ if !broker.partitions.contains_key(&waiting.id) => {
                     ErrorCode::UnknownTopicOrPartition
                 }

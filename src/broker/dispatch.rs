@@ -76,7 +76,7 @@ impl Broker {
                 offset_for_leader_epoch::handle(self, request)
             }
             Request::DeleteRecords(request) => delete_records::handle(self, now, request),
-            Request::InitProducerId(request) => init_producer_id::handle(self, context, request),
+            Request::InitProducerId(request) => init_producer_id::handle(self, now, request),
             Request::FindCoordinator(request) => groups::find_coordinator(self, context, request),
             Request::CreateTopics(_)
             | Request::DeleteTopics(_)

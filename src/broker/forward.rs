@@ -1,8 +1,8 @@
 //! What the controller decides: requests are handed on to it, and its answers back.
 
 use super::connections::{RequestContext, RequestToken};
-use super::purgatory::Parked;
-use super::{Broker, Delayed, Phase, Progress};
+use super::purgatory::{Parked, Watch};
+use super::{Broker, Delayed, Phase, Progress, Wake};
 use crate::metadata::{CONSUMER_OFFSETS_TOPIC, FollowerEvent, consumer_offsets_topic};
 use crate::now::Now;
 use crate::protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -90,7 +90,14 @@ impl Broker {
                         _ => {}
                     }
                 }
-                FollowerEvent::ProducerIds => self.hand_out_producer_ids(),
+                FollowerEvent::ProducerIds => {
+                    self.moved.insert(Watch::ProducerIds);
+                }
+                FollowerEvent::NoProducerIds(error) => {
+                    for token in self.purgatory.watching_any([Watch::ProducerIds]) {
+                        self.retry(now, token, Wake::NoProducerIds(error));
+                    }
+                }
                 FollowerEvent::Fenced => {
                     self.stopping = Some("another incarnation of this broker has started".into());
                 }

@@ -34,14 +34,14 @@ use crate::log::{CHUNK_BYTES_MAX, CHUNK_CACHE_BYTES_MAX, LogEvent, LogManager, P
 use crate::machine::{Effect, Event, Machine, Peer};
 use crate::metadata::MetadataFollower;
 use crate::now::{Instant, Now};
-use crate::protocol::{EncodeError, Response, Uuid};
+use crate::protocol::{EncodeError, ErrorCode, Response, Uuid};
 use crate::replica::Partition;
 use crate::storage::StorageError;
 use connections::{Answer, Connections, Ready};
 use early::EarlyRequests;
 use groups::Shards;
 use purgatory::{Parked, Purgatory, Watch};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most bytes of records in one Fetch response, as `fetch.max.bytes`.
 pub const FETCH_BYTES_MAX: usize = 57_671_680;
@@ -69,10 +69,10 @@ pub struct Broker {
     purgatory: Purgatory<Delayed>,
     group_requests: groups::GroupRequests,
     next_group_request: u64,
-    /// Who waits for a producer id, oldest first.
-    awaiting_producer_ids: VecDeque<RequestToken>,
     /// What has moved during this event; its watchers are tried again once, at the end.
     moved: BTreeSet<Watch>,
+    /// Whose appends were rolled back during this event, likewise.
+    rolled_back: BTreeMap<PartitionId, StorageError>,
     wake_at: Option<Instant>,
     last_event_at: Instant,
     stopping: Option<String>,
@@ -113,8 +113,10 @@ enum Wake<'a> {
     Moved,
     /// Its deadline has come.
     Deadline,
-    /// What was appended to this partition and not yet durable is gone.
-    RolledBack(PartitionId, &'a StorageError),
+    /// There are no producer ids, and why.
+    NoProducerIds(ErrorCode),
+    /// What was appended to these partitions and not yet durable is gone.
+    RolledBack(&'a BTreeMap<PartitionId, StorageError>),
 }
 
 /// What a handler has come to.
@@ -146,8 +148,8 @@ impl Broker {
             purgatory: Purgatory::default(),
             group_requests: BTreeMap::new(),
             next_group_request: 0,
-            awaiting_producer_ids: VecDeque::new(),
             moved: BTreeSet::new(),
+            rolled_back: BTreeMap::new(),
             wake_at: None,
             last_event_at: Instant::default(),
             stopping: None,
@@ -196,6 +198,7 @@ impl Machine for Broker {
             self.log_event(now, event);
         }
         self.retry_moved(now);
+        self.retry_rolled_back(now);
         self.activate_shards(now);
         // A request may have set a deadline that has come already, such as that of a first
         // rebalance without delay.
@@ -244,10 +247,8 @@ impl Broker {
                 self.shards.loaded(&mut self.logs, load);
                 self.moved.insert(Watch::Load(load));
             }
-            LogEvent::RolledBack { id, error, .. } => self.rolled_back(now, id, &error),
-            LogEvent::Stopped { id, why } => {
-                self.rolled_back(now, id, &StorageError::Corrupt(why));
-            }
+            LogEvent::RolledBack { id, error, .. } => self.roll_back(id, error),
+            LogEvent::Stopped { id, why } => self.roll_back(id, StorageError::Corrupt(why)),
             LogEvent::Fatal(error) => self.stopping = Some(error.to_string()),
         }
     }
@@ -255,12 +256,18 @@ impl Broker {
     /// Tries those again who watch what has moved: each once, for a commit may move a thousand
     /// partitions that one fetch watches.
     fn retry_moved(&mut self, now: Now) {
-        let tokens: BTreeSet<_> = std::mem::take(&mut self.moved)
-            .into_iter()
-            .flat_map(|watch| self.purgatory.watching(watch))
-            .collect();
-        for token in tokens {
+        let moved = std::mem::take(&mut self.moved);
+        for token in self.purgatory.watching_any(moved) {
             self.retry(now, token, Wake::Moved);
+        }
+    }
+
+    /// Tells those who wait for what was rolled back: each once, like the above.
+    fn retry_rolled_back(&mut self, now: Now) {
+        let rolled_back = std::mem::take(&mut self.rolled_back);
+        let watches = rolled_back.keys().copied().map(Watch::Partition);
+        for token in self.purgatory.watching_any(watches) {
+            self.retry(now, token, Wake::RolledBack(&rolled_back));
         }
     }
 
@@ -278,6 +285,7 @@ impl Broker {
             Delayed::Fetch(fetch) => fetch.advance(self, now, wake),
             Delayed::ListOffsets(lookup) => lookup.advance(self),
             Delayed::DeleteRecords(deletion) => deletion.advance(self, deadline, wake),
+            Delayed::InitProducerId => init_producer_id::advance(self, deadline, wake),
             operation => Progress::Park(Parked {
                 operation,
                 deadline,

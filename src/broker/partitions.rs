@@ -1,7 +1,7 @@
 //! The partitions that this broker leads: kept as the metadata log says.
 
 use super::purgatory::Watch;
-use super::{Broker, Phase, Wake};
+use super::{Broker, Phase};
 use crate::log::{LogConfig, PartitionId};
 use crate::metadata::{CONSUMER_OFFSETS_TOPIC, Change, PartitionImage, configs};
 use crate::now::Now;
@@ -252,21 +252,20 @@ impl Broker {
         self.moved.insert(Watch::Partition(id));
     }
 
-    /// What was not durable is gone: those who wait for it learn why, the coordinator folds its
-    /// log again, and a new registration raises the leader epochs, so that nobody takes the
-    /// offsets that are given out next for those that were cut off.
-    pub(super) fn rolled_back(&mut self, now: Now, id: PartitionId, error: &StorageError) {
-        self.retry_moved(now);
-        for token in self.purgatory.watching(Watch::Partition(id)) {
-            self.retry(now, token, Wake::RolledBack(id, error));
+    /// What was not durable is gone: those who wait for it will learn why, the coordinator folds its
+    /// log again, and the leader epoch rises, so that nobody takes the offsets that are given out
+    /// next for those that were cut off.
+    pub(super) fn roll_back(&mut self, id: PartitionId, error: StorageError) {
+        if let Some(partition) = self.partitions.get_mut(&id) {
+            if let Some(stale) = partition.lose_end() {
+                self.metadata.raise_leader_epoch(id, stale);
+            }
+            let leader_epoch = partition.leader_epoch();
+            if self.shards.id(id.partition) == Some(id) {
+                self.shards.start_again(&mut self.logs, id, leader_epoch);
+            }
         }
-        if self.shards.id(id.partition) == Some(id)
-            && let Some(partition) = self.partitions.get(&id)
-        {
-            let epoch = partition.leader_epoch();
-            self.shards.start_again(&mut self.logs, id, epoch);
-        }
-        self.metadata.reregister();
+        self.rolled_back.entry(id).or_insert(error);
     }
 
     /// The broker answers clients once its logs are open and it knows the cluster.

@@ -193,7 +193,9 @@ impl DelayedProduce {
         let response = &mut self.response;
         self.waiting.retain(|waiting| {
             let outcome = match wake {
-                Wake::RolledBack(id, error) if id == waiting.id => Some(Err(rolled_back(error))),
+                Wake::RolledBack(lost) if lost.contains_key(&waiting.id) => {
+                    Some(Err(rolled_back(&lost[&waiting.id])))
+                }
                 _ if planted::active(PlantedBug::AcknowledgedBeforeCommit) => Some(Ok(())),
                 _ => broker.progress_of(waiting.id, waiting.required_offset, acks),
             };

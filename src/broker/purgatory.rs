@@ -15,6 +15,8 @@ pub enum Watch {
     Partition(PartitionId),
     /// A load from storage.
     Load(LoadId),
+    /// The controller's next block of producer ids.
+    ProducerIds,
 }
 
 /// Parked requests with their deadlines and what wakes them.
@@ -80,12 +82,12 @@ impl<Operation> Purgatory<Operation> {
         Some(parked)
     }
 
-    /// The requests that wait for `watch`, oldest first.
-    pub fn watching(&self, watch: Watch) -> Vec<RequestToken> {
-        self.watchers
-            .get(&watch)
-            .map(|tokens| tokens.iter().copied().collect())
-            .unwrap_or_default()
+    /// The requests that wait for any of these, oldest first, each once.
+    pub fn watching_any(&self, watches: impl IntoIterator<Item = Watch>) -> BTreeSet<RequestToken> {
+        let watchers = watches
+            .into_iter()
+            .filter_map(|watch| self.watchers.get(&watch));
+        watchers.flatten().copied().collect()
     }
 
     /// The requests whose deadline has come, earliest first.
@@ -138,12 +140,11 @@ mod tests {
         let mut purgatory = Purgatory::default();
         purgatory.park(RequestToken(1), parked(10));
         purgatory.park(RequestToken(2), parked(20));
-        assert_eq!(
-            purgatory.watching(WATCH),
-            [RequestToken(1), RequestToken(2)]
-        );
+        let watching =
+            |purgatory: &Purgatory<()>| Vec::from_iter(purgatory.watching_any([WATCH, WATCH]));
+        assert_eq!(watching(&purgatory), [RequestToken(1), RequestToken(2)]);
         assert!(purgatory.take(RequestToken(1)).is_some());
-        assert_eq!(purgatory.watching(WATCH), [RequestToken(2)]);
+        assert_eq!(watching(&purgatory), [RequestToken(2)]);
         assert_eq!(purgatory.due(Instant(100)), [RequestToken(2)]);
         assert!(purgatory.take(RequestToken(1)).is_none());
     }

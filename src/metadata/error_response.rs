@@ -3,6 +3,7 @@
 use crate::protocol::messages::{
     allocate_producer_ids_response::AllocateProducerIdsResponse,
     alter_configs_response::{self, AlterConfigsResponse},
+    alter_partition_response::AlterPartitionResponse,
     broker_heartbeat_response::BrokerHeartbeatResponse,
     broker_registration_response::BrokerRegistrationResponse,
     create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult},
@@ -106,6 +107,10 @@ pub fn error_response(request: &Request, error: ErrorCode, message: &str) -> Opt
             })
         }
         Request::BrokerHeartbeat(_) => Response::BrokerHeartbeat(BrokerHeartbeatResponse {
+            error_code,
+            ..Default::default()
+        }),
+        Request::AlterPartition(_) => Response::AlterPartition(AlterPartitionResponse {
             error_code,
             ..Default::default()
         }),

@@ -3,10 +3,15 @@
 use super::image::{Change, Endpoint, MetadataImage};
 use super::producer_ids::ProducerIds;
 use super::records::{MetadataError, decode_batch};
-use super::{CLUSTER_METADATA_TOPIC_ID, error_response};
+use super::{CLUSTER_METADATA_TOPIC_ID, RECOVERING, error_response};
+use crate::log::PartitionId;
 use crate::now::{Instant, Now};
 use crate::protocol::messages::allocate_producer_ids_request::AllocateProducerIdsRequest;
 use crate::protocol::messages::allocate_producer_ids_response::AllocateProducerIdsResponse;
+use crate::protocol::messages::alter_partition_request::{
+    AlterPartitionRequest, BrokerState, PartitionData, TopicData,
+};
+use crate::protocol::messages::alter_partition_response::AlterPartitionResponse;
 use crate::protocol::messages::broker_registration_request::{BrokerRegistrationRequest, Listener};
 use crate::protocol::messages::broker_registration_response::BrokerRegistrationResponse;
 use crate::protocol::messages::fetch_request::{
@@ -19,7 +24,7 @@ use crate::protocol::{
 };
 use crate::record::batches;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// How long the controller holds a fetch when there is nothing new. Any other request ends it.
 const FETCH_MAX_WAIT_MS: i32 = 30_000;
@@ -29,6 +34,10 @@ const FETCH_BYTES_MAX: i32 = 1024 * 1024;
 
 /// How long to wait after the controller has answered with an error.
 const RETRY_BACKOFF_MS: u64 = 100;
+
+/// How long to wait after the controller could not write what a running broker asks for: each try
+/// is a commit that may fail again.
+const WRITE_RETRY_BACKOFF_MS: u64 = 1_000;
 
 /// Requests that may wait for the controller at a time. It closes a connection that has more open,
 /// and with it fails all of them.
@@ -47,12 +56,19 @@ pub struct MetadataFollower {
     fetch_offset: i64,
     /// Requests that the controller will answer, in this order.
     outstanding: VecDeque<(RequestHeader, Outstanding)>,
+    /// Which of the follower's own requests are among them: one of a kind at a time.
+    asked: Asked,
     held: Vec<Held>,
     producer_ids: ProducerIds,
     must_register: bool,
+    /// Partitions that need a new leader epoch, and the epochs that are too old for them.
+    stale_epochs: BTreeMap<PartitionId, i32>,
     fetches_sent: u64,
     next_correlation_id: i32,
+    /// Nothing of the follower's own is sent before.
     retry_at: Option<Instant>,
+    /// Nothing that the controller must write is asked for before.
+    retry_writes_at: Option<Instant>,
     frames: Vec<Bytes>,
 }
 
@@ -90,6 +106,8 @@ pub enum FollowerEvent {
     },
     /// There are producer ids again.
     ProducerIds,
+    /// The controller could not give producer ids, for this reason. It is asked again.
+    NoProducerIds(ErrorCode),
     /// Another incarnation of this broker has registered: stop.
     Fenced,
 }
@@ -98,14 +116,29 @@ enum Outstanding {
     Registration,
     Fetch { number: u64 },
     ProducerIds,
+    StaleEpochs(BTreeMap<PartitionId, i32>),
     Forward { token: u64, request: Request },
 }
 
-/// An event that waits until the image has caught up with it: until a fetch that was sent after it
-/// was known has read everything.
+#[derive(Default)]
+struct Asked {
+    registration: bool,
+    fetch: bool,
+    producer_ids: bool,
+    epochs: bool,
+}
+
+/// What waits until the image has caught up with it: until a fetch that was sent after it was known
+/// has read everything.
 struct Held {
     after_fetch: u64,
-    event: FollowerEvent,
+    what: Awaited,
+}
+
+enum Awaited {
+    Event(FollowerEvent),
+    /// The controller was asked to raise these; it is asked again for those that it has not raised.
+    StaleEpochs(BTreeMap<PartitionId, i32>),
 }
 
 impl MetadataFollower {
@@ -120,19 +153,22 @@ impl MetadataFollower {
             restarting: Some(MetadataImage::default()),
             fetch_offset: 0,
             outstanding: VecDeque::new(),
+            asked: Asked::default(),
             held: Vec::new(),
             producer_ids: ProducerIds::default(),
-            must_register: true,
+            must_register: false,
+            stale_epochs: BTreeMap::new(),
             fetches_sent: 0,
             next_correlation_id: 0,
             retry_at: None,
+            retry_writes_at: None,
             frames: Vec::new(),
         };
         // When this request can be written, every later one can.
-        follower.must_register = false;
         let request = follower.registration_request();
         let version = ApiKey::BrokerRegistration.versions().max;
         follower.send(version, request, Outstanding::Registration)?;
+        follower.asked.registration = true;
         Ok(follower)
     }
 
@@ -165,44 +201,38 @@ impl MetadataFollower {
             version,
             request.clone(),
             Outstanding::Forward { token, request },
-        )?;
-        self.send_what_is_due();
-        Ok(())
+        )
     }
 
-    /// Registers again, so that every partition that this broker leads gets a new leader epoch:
-    /// after a commit has failed, the offsets that it had given are given again.
-    pub fn reregister(&mut self) {
-        self.must_register = true;
-        self.send_what_is_due();
+    /// Has the leader epoch of a partition raised above `leader_epoch`: a commit has failed, so the
+    /// offsets that were given under it are given again.
+    pub fn raise_leader_epoch(&mut self, id: PartitionId, leader_epoch: i32) {
+        self.stale_epochs.insert(id, leader_epoch);
     }
 
-    /// Takes a producer id that nobody else gets. `None`: [`FollowerEvent::ProducerIds`] follows.
+    /// Takes a producer id that nobody else gets. `None`: [`FollowerEvent::ProducerIds`] follows,
+    /// or [`FollowerEvent::NoProducerIds`].
     pub fn take_producer_id(&mut self) -> Option<i64> {
-        let id = self.producer_ids.take();
-        self.send_what_is_due();
-        id
+        self.producer_ids.take()
     }
 
-    /// The frames to send to the controller.
+    /// The frames to send to the controller: one of each kind for all that has come up.
     pub fn take_frames(&mut self) -> Vec<Bytes> {
+        self.send_what_is_due();
         std::mem::take(&mut self.frames)
     }
 
     /// When [`MetadataFollower::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.retry_at
+        let retries = [self.retry_at, self.retry_writes_at];
+        retries.into_iter().flatten().min()
     }
 
     /// Tries again what has failed, when it is time.
     pub fn tick(&mut self, now: Now) {
-        if self
-            .retry_at
-            .is_some_and(|retry_at| retry_at <= now.monotonic)
-        {
-            self.retry_at = None;
-            self.send_what_is_due();
-        }
+        let is_due = |retry_at: &mut Instant| *retry_at <= now.monotonic;
+        self.retry_at.take_if(is_due);
+        self.retry_writes_at.take_if(is_due);
     }
 
     /// The way to the controller broke. Forwarded requests fail with REQUEST_TIMED_OUT, since
@@ -210,18 +240,23 @@ impl MetadataFollower {
     /// another controller may not have all of it.
     pub fn controller_lost(&mut self, now: Now) -> Vec<FollowerEvent> {
         let mut events = Vec::new();
+        self.asked = Asked::default();
         for (_, outstanding) in std::mem::take(&mut self.outstanding) {
-            if let Outstanding::Forward { token, request } = outstanding {
-                let error = ErrorCode::RequestTimedOut;
-                events.extend(
-                    error_response(&request, error, error.message())
-                        .map(|response| FollowerEvent::Reply { token, response }),
-                );
+            match outstanding {
+                Outstanding::Forward { token, request } => {
+                    let error = ErrorCode::RequestTimedOut;
+                    events.extend(
+                        error_response(&request, error, error.message())
+                            .map(|response| FollowerEvent::Reply { token, response }),
+                    );
+                }
+                Outstanding::StaleEpochs(asked) => self.stale_epochs.extend(asked),
+                _ => {}
             }
         }
         // What else is held was done, and waits on for the image; a registration is replaced.
         self.held
-            .retain(|held| !matches!(held.event, FollowerEvent::Registered { .. }));
+            .retain(|held| !matches!(held.what, Awaited::Event(FollowerEvent::Registered { .. })));
         self.frames.clear();
         self.must_register = true;
         self.restart();
@@ -252,20 +287,26 @@ impl MetadataFollower {
         let mut events = Vec::new();
         match (outstanding, response) {
             (Outstanding::Registration, Response::BrokerRegistration(response)) => {
+                self.asked.registration = false;
                 self.registered(now, &response)?;
             }
             (Outstanding::Fetch { number }, Response::Fetch(response)) => {
+                self.asked.fetch = false;
                 self.fetched(now, number, response, &mut events)?;
             }
             (Outstanding::ProducerIds, Response::AllocateProducerIds(response)) => {
+                self.asked.producer_ids = false;
                 self.allocated(now, &response, &mut events);
             }
+            (Outstanding::StaleEpochs(asked), Response::AlterPartition(response)) => {
+                self.asked.epochs = false;
+                self.altered(now, asked, &response, &mut events);
+            }
             (Outstanding::Forward { token, .. }, response) => {
-                self.hold(FollowerEvent::Reply { token, response });
+                self.hold(Awaited::Event(FollowerEvent::Reply { token, response }));
             }
             _ => return Err(MetadataError::UnexpectedReply),
         }
-        self.send_what_is_due();
         Ok(events)
     }
 
@@ -284,9 +325,9 @@ impl MetadataFollower {
             error => return Err(MetadataError::RegistrationRefused(error)),
         }
         self.broker_epoch = Some(response.broker_epoch);
-        self.hold(FollowerEvent::Registered {
+        self.hold(Awaited::Event(FollowerEvent::Registered {
             broker_epoch: response.broker_epoch,
-        });
+        }));
         Ok(())
     }
 
@@ -296,16 +337,41 @@ impl MetadataFollower {
         response: &AllocateProducerIdsResponse,
         events: &mut Vec<FollowerEvent>,
     ) {
-        if response.error_code == ErrorCode::StaleBrokerEpoch.code() {
-            return events.push(FollowerEvent::Fenced);
-        }
-        if response.error_code != ErrorCode::None.code() {
-            return self.retry_later(now);
+        match ErrorCode::from_code(response.error_code) {
+            ErrorCode::None => {}
+            ErrorCode::StaleBrokerEpoch => return events.push(FollowerEvent::Fenced),
+            error => {
+                self.retry_writes_later(now);
+                return events.push(FollowerEvent::NoProducerIds(error));
+            }
         }
         let start = response.producer_id_start;
         self.producer_ids
             .add(start..start + i64::from(response.producer_id_len));
         events.push(FollowerEvent::ProducerIds);
+    }
+
+    fn altered(
+        &mut self,
+        now: Now,
+        asked: BTreeMap<PartitionId, i32>,
+        response: &AlterPartitionResponse,
+        events: &mut Vec<FollowerEvent>,
+    ) {
+        match ErrorCode::from_code(response.error_code) {
+            ErrorCode::None => {}
+            ErrorCode::StaleBrokerEpoch => return events.push(FollowerEvent::Fenced),
+            _ => {
+                self.stale_epochs.extend(asked);
+                return self.retry_writes_later(now);
+            }
+        }
+        let mut partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+        if partitions.any(|partition| partition.error_code != ErrorCode::None.code()) {
+            // It knows of a change that the image does not show yet.
+            self.retry_writes_later(now);
+        }
+        self.hold(Awaited::StaleEpochs(asked));
     }
 
     fn fetched(
@@ -365,7 +431,12 @@ impl MetadataFollower {
                 .into_iter()
                 .partition(|held| held.after_fetch < number);
             self.held = held;
-            events.extend(released.into_iter().map(|held| held.event));
+            for held in released {
+                match held.what {
+                    Awaited::Event(event) => events.push(event),
+                    Awaited::StaleEpochs(asked) => self.stale_epochs.extend(asked),
+                }
+            }
         }
         Ok(())
     }
@@ -379,10 +450,10 @@ impl MetadataFollower {
         })
     }
 
-    fn hold(&mut self, event: FollowerEvent) {
+    fn hold(&mut self, what: Awaited) {
         self.held.push(Held {
             after_fetch: self.fetches_sent,
-            event,
+            what,
         });
     }
 
@@ -395,29 +466,42 @@ impl MetadataFollower {
         self.retry_at = Some(now.monotonic + RETRY_BACKOFF_MS);
     }
 
-    fn is_outstanding(&self, kind: fn(&Outstanding) -> bool) -> bool {
-        self.outstanding
-            .iter()
-            .any(|(_, outstanding)| kind(outstanding))
+    fn retry_writes_later(&mut self, now: Now) {
+        self.retry_writes_at = Some(now.monotonic + WRITE_RETRY_BACKOFF_MS);
     }
 
     fn send_what_is_due(&mut self) {
         if self.retry_at.is_some() {
             return;
         }
-        if self.must_register {
+        if self.must_register && !self.asked.registration {
             self.must_register = false;
+            self.asked.registration = true;
             self.send_own(self.registration_request(), Outstanding::Registration);
         }
         // A request in the old epoch behind a registration would be fenced.
-        let registering =
-            self.is_outstanding(|outstanding| matches!(outstanding, Outstanding::Registration));
-        let Some(broker_epoch) = self.broker_epoch.filter(|_| !registering) else {
+        let Some(broker_epoch) = self.broker_epoch.filter(|_| !self.asked.registration) else {
             return;
         };
-        if self.producer_ids.is_low()
-            && !self.is_outstanding(|outstanding| matches!(outstanding, Outstanding::ProducerIds))
-        {
+        if self.retry_writes_at.is_none() {
+            self.send_writes(broker_epoch);
+        }
+        // Behind other requests a fetch would have to wait for them or be ended by the next.
+        if !self.asked.fetch && (self.outstanding.is_empty() || !self.held.is_empty()) {
+            self.asked.fetch = true;
+            self.fetches_sent += 1;
+            let number = self.fetches_sent;
+            self.send_own(
+                self.fetch_request(broker_epoch),
+                Outstanding::Fetch { number },
+            );
+        }
+    }
+
+    /// Sends what the controller must write for.
+    fn send_writes(&mut self, broker_epoch: i64) {
+        if self.producer_ids.is_low() && !self.asked.producer_ids {
+            self.asked.producer_ids = true;
             let request = AllocateProducerIdsRequest {
                 broker_id: self.registration.node_id,
                 broker_epoch,
@@ -428,17 +512,63 @@ impl MetadataFollower {
                 Outstanding::ProducerIds,
             );
         }
-        // Behind other requests a fetch would have to wait for them or be ended by the next.
-        let fetching =
-            self.is_outstanding(|outstanding| matches!(outstanding, Outstanding::Fetch { .. }));
-        if !fetching && (self.outstanding.is_empty() || !self.held.is_empty()) {
-            self.fetches_sent += 1;
-            let number = self.fetches_sent;
-            self.send_own(
-                self.fetch_request(broker_epoch),
-                Outstanding::Fetch { number },
-            );
+        if !self.stale_epochs.is_empty() && !self.asked.epochs {
+            let mut stale = std::mem::take(&mut self.stale_epochs);
+            stale.retain(|id, leader_epoch| {
+                let partition = self.image.partition(id.topic_id, id.partition);
+                partition.is_some_and(|partition| {
+                    partition.leader == self.registration.node_id
+                        && partition.leader_epoch <= *leader_epoch
+                })
+            });
+            if !stale.is_empty() {
+                self.asked.epochs = true;
+                self.send_own(
+                    self.alter_partition_request(broker_epoch, &stale),
+                    Outstanding::StaleEpochs(stale),
+                );
+            }
         }
+    }
+
+    /// Says that the ends of these logs are lost, which raises their leader epochs.
+    fn alter_partition_request(
+        &self,
+        broker_epoch: i64,
+        stale: &BTreeMap<PartitionId, i32>,
+    ) -> Request {
+        let mut topics: Vec<TopicData> = Vec::new();
+        for id in stale.keys() {
+            let Some(partition) = self.image.partition(id.topic_id, id.partition) else {
+                continue;
+            };
+            let isr = partition.isr.iter().map(|broker_id| BrokerState {
+                broker_id: *broker_id,
+                ..Default::default()
+            });
+            let partition = PartitionData {
+                partition_index: id.partition,
+                leader_epoch: partition.leader_epoch,
+                new_isr_with_epochs: isr.collect(),
+                leader_recovery_state: RECOVERING,
+                partition_epoch: partition.partition_epoch,
+                ..Default::default()
+            };
+            match topics.last_mut() {
+                Some(topic) if topic.topic_id == id.topic_id => topic.partitions.push(partition),
+                _ => topics.push(TopicData {
+                    topic_id: id.topic_id,
+                    partitions: vec![partition],
+                    ..Default::default()
+                }),
+            }
+        }
+        Request::AlterPartition(AlterPartitionRequest {
+            broker_id: self.registration.node_id,
+            broker_epoch,
+            topics,
+            ..Default::default()
+        })
     }
 
     fn registration_request(&self) -> Request {

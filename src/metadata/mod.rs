@@ -31,6 +31,7 @@ pub use records::{MetadataError, decode_batch, encode_batch};
 pub use topic_name::validate_topic_name;
 
 use crate::protocol::Uuid;
+use controller::RECOVERING;
 
 /// The topic of the metadata log. Clients cannot create or read it.
 pub const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";

@@ -9,17 +9,30 @@ use crate::record::{BatchBuilder, BatchFields, Compression, RecordError, records
 use bytes::Bytes;
 use std::fmt;
 
+/// Bytes of records from which a batch is compressed. Smaller ones can be read as they are; those of
+/// many partitions repeat themselves, and are what a full quota has to have room for.
+const COMPRESSED_BYTES_MIN: usize = 4 * 1024;
+
+/// Bytes of records up to which it is: more would take too long in one event.
+const COMPRESSED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// One batch of `__cluster_metadata`: `records` happen together.
 ///
 /// Error: when something in them is too long for Kafka's formats.
 pub fn encode_batch(records: &[MetadataRecord], timestamp: i64) -> Result<Bytes, EncodeError> {
-    let mut builder = BatchBuilder::new(Compression::None);
-    for record in records {
-        let value = encode_metadata_record(record, version(record))?;
-        let len = value.len();
+    let values = records
+        .iter()
+        .map(|record| encode_metadata_record(record, version(record)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let compression = match values.iter().map(|value| value.len()).sum() {
+        COMPRESSED_BYTES_MIN..=COMPRESSED_BYTES_MAX => Compression::Gzip,
+        _ => Compression::None,
+    };
+    let mut builder = BatchBuilder::new(compression);
+    for value in values {
         builder
             .append(timestamp, None, Some(&value), &[])
-            .map_err(|_| EncodeError::TooLong { len })?;
+            .map_err(|_| EncodeError::TooLong { len: value.len() })?;
     }
     Ok(builder.build(BatchFields::default()))
 }

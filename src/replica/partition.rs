@@ -20,6 +20,21 @@ pub struct Partition {
     high_watermark: i64,
     /// What the replicas said in this leader epoch. One that said nothing holds the high watermark.
     durable_ends: BTreeMap<i32, i64>,
+    renewal: Renewal,
+}
+
+/// How far a leader is that has lost the end of its log.
+///
+/// It needs one new leader epoch until something is durable again: what is lost under that epoch
+/// was shown to nobody either. So where every commit fails, as under a full quota, the metadata
+/// does not grow with the number of failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Renewal {
+    None,
+    /// A new leader epoch was asked for.
+    Wanted,
+    /// It has come, and nothing was made durable since.
+    Fresh,
 }
 
 impl Partition {
@@ -33,6 +48,7 @@ impl Partition {
             isr: Vec::new(),
             high_watermark,
             durable_ends: BTreeMap::new(),
+            renewal: Renewal::None,
         }
     }
 
@@ -47,6 +63,9 @@ impl Partition {
         if image.leader_epoch > self.leader_epoch {
             // An end of an older epoch may have been cut off since.
             self.durable_ends.clear();
+            if self.renewal == Renewal::Wanted {
+                self.renewal = Renewal::Fresh;
+            }
         }
         self.leader = image.leader;
         self.leader_epoch = image.leader_epoch;
@@ -76,7 +95,20 @@ impl Partition {
             return None;
         }
         self.high_watermark = least;
+        if self.renewal == Renewal::Fresh {
+            self.renewal = Renewal::None;
+        }
         Some(least)
+    }
+
+    /// What this leader had appended above its durable end is gone. Answers the leader epoch that
+    /// must be raised; `None` if that was asked for already.
+    pub fn lose_end(&mut self) -> Option<i32> {
+        if !self.is_leader() || self.renewal != Renewal::None {
+            return None;
+        }
+        self.renewal = Renewal::Wanted;
+        Some(self.leader_epoch)
     }
 
     /// The offset behind the last record that consumers may see.
@@ -84,7 +116,7 @@ impl Partition {
         self.high_watermark
     }
 
-    /// Raised by every election, and by every registration of the leader.
+    /// Raised by every election; see [`PartitionImage::leader_epoch`].
     pub fn leader_epoch(&self) -> i32 {
         self.leader_epoch
     }
@@ -200,6 +232,18 @@ mod tests {
         partition.update(&image(1, 6, &[1, 2]));
         assert_eq!(partition.update_durable_end(1, 12), None);
         assert_eq!(partition.update_durable_end(2, 9), Some(9));
+    }
+
+    #[test]
+    fn a_lost_end_asks_for_one_new_epoch_until_something_is_durable() {
+        let mut partition = leader(&[1]);
+        assert_eq!(partition.lose_end(), Some(5));
+        assert_eq!(partition.lose_end(), None, "it was asked for");
+        partition.update(&image(1, 6, &[1]));
+        partition.update_durable_end(1, 0);
+        assert_eq!(partition.lose_end(), None, "nothing of epoch 6 is durable");
+        partition.update_durable_end(1, 1);
+        assert_eq!(partition.lose_end(), Some(6));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::port::{Arrival, Port};
 use super::tap::{Direction, Tap};
 use super::timer::{Timer, pause};
 use crate::broker::Broker;
-use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
+use crate::machine::{ConnectionId, ControllerLink, Effect, Event, Machine, Peer};
 use crate::metadata::{Controller, ControllerConfig};
 use crate::now::Instant;
 use crate::protocol::messages::api_versions_request::ApiVersionsRequest;
@@ -26,8 +26,6 @@ use web_sys::MessagePort;
 
 /// The connection under which the host itself asks its broker.
 const OWN_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
-/// The connection under which the controller knows this thread's broker.
-const BROKER_CONNECTION: ConnectionId = ConnectionId(0);
 
 /// How long storage may refuse everything while the broker starts: a user waits for it.
 const REFUSED_MS_MAX: u64 = 2_000;
@@ -65,6 +63,7 @@ struct Inner {
     clock: Clock,
     broker: RefCell<Broker>,
     controller: RefCell<Controller>,
+    link: RefCell<ControllerLink>,
     broker_side: Side,
     controller_side: Side,
     /// Events that wait for their turn: a machine is never entered while one runs.
@@ -112,12 +111,13 @@ impl BrokerHost {
             clock: Clock::new(),
             broker: RefCell::new(broker),
             controller: RefCell::new(Controller::new(controller)),
+            link: RefCell::default(),
             broker_side: Side::default(),
             controller_side: Side::default(),
             queue: RefCell::default(),
             draining: Cell::new(false),
             ports: RefCell::default(),
-            next_connection: Cell::new(BROKER_CONNECTION.0),
+            next_connection: Cell::new(0),
             asking: RefCell::default(),
             stopped: Cell::new(false),
             storage_deleted: Cell::new(false),
@@ -300,7 +300,10 @@ impl Inner {
             let mut effects = Vec::new();
             let now = self.clock.now();
             match node {
-                Node::Broker => self.broker.borrow_mut().handle(now, event, &mut effects),
+                Node::Broker => {
+                    self.link.borrow_mut().heard(&event);
+                    self.broker.borrow_mut().handle(now, event, &mut effects);
+                }
                 Node::Controller => self
                     .controller
                     .borrow_mut()
@@ -357,20 +360,23 @@ impl Inner {
                     frame,
                 },
             ) => {
-                let connection = BROKER_CONNECTION;
-                self.push(Node::Controller, Event::Request { connection, frame });
+                let request = self.link.borrow().request(frame);
+                if let Some(request) = request {
+                    self.push(Node::Controller, request);
+                }
             }
-            (Node::Controller, Effect::Respond { frame, .. }) => {
-                let peer = Peer::Controller;
-                self.push(Node::Broker, Event::Reply { peer, frame });
+            (Node::Controller, Effect::Respond { connection, frame }) => {
+                let reply = self.link.borrow().response(connection, frame);
+                if let Some(reply) = reply {
+                    self.push(Node::Broker, reply);
+                }
             }
-            (Node::Controller, Effect::Close { .. }) => {
-                self.push(
-                    Node::Broker,
-                    Event::PeerLost {
-                        peer: Peer::Controller,
-                    },
-                );
+            (Node::Controller, Effect::Close { connection }) => {
+                let told = self.link.borrow_mut().close(connection);
+                if let Some((closed, lost)) = told {
+                    self.push(Node::Controller, closed);
+                    self.push(Node::Broker, lost);
+                }
             }
             (_, Effect::Send { peer, .. }) => self.push(node, Event::PeerLost { peer }),
             (_, Effect::Storage(request)) => {

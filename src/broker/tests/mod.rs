@@ -5,4 +5,5 @@ mod life;
 mod node;
 mod records;
 mod retention;
+mod storm;
 mod topics;

@@ -1,7 +1,7 @@
 //! A broker and its controller on storages that do what the test says.
 
 use crate::broker::{Broker, BrokerConfig};
-use crate::machine::{ConnectionId, Effect, Event, Machine, Peer};
+use crate::machine::{ConnectionId, ControllerLink, Effect, Event, Machine};
 use crate::metadata::configs::BrokerConfigs;
 use crate::metadata::{Controller, ControllerConfig};
 use crate::now::{Instant, Now, Timestamp};
@@ -21,7 +21,6 @@ use crate::storage::{StorageRequest, Store, Ticket};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
-const CONTROLLER: ConnectionId = ConnectionId(0);
 pub const START_MS: i64 = 1_700_000_000_000;
 
 #[derive(Clone, Copy)]
@@ -36,6 +35,7 @@ pub struct Node {
     pub controller_medium: FaultyMedium,
     broker: Broker,
     controller: Controller,
+    link: ControllerLink,
     broker_storage: FaultyStorage,
     controller_storage: FaultyStorage,
     wake_at: [Option<Instant>; 2],
@@ -43,6 +43,9 @@ pub struct Node {
     pub commits: Option<Outcome>,
     /// What happens to the controller's commits.
     pub controller_commits: Outcome,
+    /// How many there were, and how many bytes they wrote.
+    pub controller_commits_made: usize,
+    pub controller_bytes: usize,
     sent: BTreeMap<(ConnectionId, i32), (ApiKey, i16)>,
     answers: BTreeMap<ConnectionId, VecDeque<(i32, Response)>>,
     closed: Vec<ConnectionId>,
@@ -107,6 +110,7 @@ impl Node {
             },
             broker: Broker::new(config, incarnation_id).unwrap(),
             controller: Controller::new(controller),
+            link: ControllerLink::default(),
             broker_medium,
             controller_medium,
             broker_storage,
@@ -114,6 +118,8 @@ impl Node {
             wake_at: [None; 2],
             commits: Some(commits),
             controller_commits: commits,
+            controller_commits_made: 0,
+            controller_bytes: 0,
             sent: BTreeMap::new(),
             answers: BTreeMap::new(),
             closed: Vec::new(),
@@ -163,7 +169,10 @@ impl Node {
         while let Some((side, event)) = queue.pop_front() {
             let mut effects = Vec::new();
             match side {
-                Side::Broker => self.broker.handle(self.now, event, &mut effects),
+                Side::Broker => {
+                    self.link.heard(&event);
+                    self.broker.handle(self.now, event, &mut effects);
+                }
                 Side::Controller => self.controller.handle(self.now, event, &mut effects),
             }
             for effect in effects {
@@ -172,16 +181,19 @@ impl Node {
         }
     }
 
-    /// Does what a machine wants done; the event that it means for the other one.
-    fn perform(&mut self, side: Side, effect: Effect) -> Option<(Side, Event)> {
+    /// Does what a machine wants done; the events that it means.
+    fn perform(&mut self, side: Side, effect: Effect) -> Vec<(Side, Event)> {
         match (side, effect) {
             (Side::Broker, Effect::Respond { connection, frame }) => {
                 self.answered(connection, frame);
             }
             (Side::Broker, Effect::Close { connection }) => self.closed.push(connection),
             (Side::Broker, Effect::Send { frame, .. }) => {
-                let connection = CONTROLLER;
-                return Some((Side::Controller, Event::Request { connection, frame }));
+                let request = self.link.request(frame);
+                return request
+                    .map(|it| (Side::Controller, it))
+                    .into_iter()
+                    .collect();
             }
             (Side::Broker, Effect::Storage(request)) => {
                 if let StorageRequest::Load { ticket, range, .. } = &request
@@ -194,15 +206,28 @@ impl Node {
             }
             (Side::Broker, Effect::WakeAt(instant)) => self.wake_at[0] = Some(instant),
             (Side::Broker, Effect::Stop { reason }) => self.stopped = Some(reason),
-            (Side::Controller, Effect::Respond { frame, .. }) => {
-                let peer = Peer::Controller;
-                return Some((Side::Broker, Event::Reply { peer, frame }));
+            (Side::Controller, Effect::Respond { connection, frame }) => {
+                let reply = self.link.response(connection, frame);
+                return reply.map(|it| (Side::Broker, it)).into_iter().collect();
             }
-            (Side::Controller, Effect::Storage(request)) => self.controller_storage.submit(request),
+            (Side::Controller, Effect::Close { connection }) => {
+                if let Some((closed, lost)) = self.link.close(connection) {
+                    return vec![(Side::Controller, closed), (Side::Broker, lost)];
+                }
+            }
+            (Side::Controller, Effect::Storage(request)) => {
+                if let StorageRequest::Commit { batch, .. } = &request {
+                    self.controller_commits_made += 1;
+                    let rows = batch.puts.iter().map(|(_, key, row)| key.len() + row.len());
+                    self.controller_bytes += rows.sum::<usize>();
+                }
+                self.controller_storage.submit(request);
+            }
             (Side::Controller, Effect::WakeAt(instant)) => self.wake_at[1] = Some(instant),
+            (Side::Controller, Effect::Stop { reason }) => self.stopped = Some(reason),
             (Side::Controller, other) => panic!("the controller does not {other:?}"),
         }
-        None
+        Vec::new()
     }
 
     /// Lets storage do what it is asked until nothing is left to do.

@@ -21,9 +21,9 @@ use crate::protocol::{ErrorCode, MetadataRecord, Response, Uuid};
 
 /// Registers a broker at `offset`, which becomes its epoch.
 ///
-/// Every partition that it leads gets a new leader epoch. A new incarnation leaves every ISR
-/// first, since nobody knows what its crash took from its log, unless it is the only replica in
-/// sync: then what it has is all there is.
+/// A new incarnation leaves every ISR, since nobody knows what its crash took from its log, unless
+/// it is the only replica in sync: then what it has is all there is. What it leads after that gets
+/// a new leader epoch. As in Kafka, the same incarnation has lost nothing by registering again.
 ///
 /// Unlike Kafka's, a broker is not fenced at first, nor for missed heartbeats: that it lives is
 /// known by the lock that it holds.
@@ -183,7 +183,7 @@ pub(super) fn allocate_producer_ids(
     }
 }
 
-fn registered(
+pub(super) fn registered(
     image: &MetadataImage,
     broker_id: i32,
     broker_epoch: i64,
@@ -200,7 +200,7 @@ fn registered(
 /// What happened to a broker, for its partitions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum BrokerChange {
-    /// It has come back with all that it had.
+    /// It is here with all that it had: it may lead what nobody leads.
     Registered,
     /// It has come back, and may have lost something.
     Restarted,
@@ -254,7 +254,8 @@ fn partition_change(
                 false => image.broker(id).is_some_and(|broker| !broker.fenced),
             }
     };
-    let leader = if partition.leader == broker_id || partition.leader == NO_LEADER {
+    let loses_leader = partition.leader == broker_id && change != BrokerChange::Registered;
+    let leader = if loses_leader || partition.leader == NO_LEADER {
         let elected = Some(broker_id)
             .filter(|id| may_lead(*id))
             .or_else(|| partition.replicas.iter().copied().find(|id| may_lead(*id)))

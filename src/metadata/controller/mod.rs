@@ -1,5 +1,6 @@
 //! The controller of a cluster: it alone writes `__cluster_metadata`.
 
+mod alter_partition;
 mod brokers;
 mod configs;
 mod create_partitions;
@@ -12,6 +13,7 @@ mod placement;
 mod refusal;
 mod response_queue;
 
+pub(super) use alter_partition::RECOVERING;
 pub use placement::PARTITIONS_MAX;
 
 use self::fetch::ParkedFetch;
@@ -34,7 +36,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// What the controller serves.
-const SERVED: [ApiKey; 11] = [
+const SERVED: [ApiKey; 12] = [
     ApiKey::Fetch,
     ApiKey::ApiVersions,
     ApiKey::CreateTopics,
@@ -42,6 +44,7 @@ const SERVED: [ApiKey; 11] = [
     ApiKey::AlterConfigs,
     ApiKey::CreatePartitions,
     ApiKey::IncrementalAlterConfigs,
+    ApiKey::AlterPartition,
     ApiKey::BrokerRegistration,
     ApiKey::BrokerHeartbeat,
     ApiKey::UnregisterBroker,
@@ -199,10 +202,10 @@ impl Controller {
                 }
                 return;
             }
-            Ok(_) | Err(_) => return effects.push(Effect::Close { connection }),
+            Ok(_) | Err(_) => return self.end(connection, effects),
         };
         let Some(slot) = self.responses.open(connection) else {
-            return effects.push(Effect::Close { connection });
+            return self.end(connection, effects);
         };
         // Its answer may not overtake that of a long poll, which therefore ends.
         for fetch in self
@@ -224,6 +227,12 @@ impl Controller {
             _ if self.log.is_ready() => self.serve(now, pending, effects),
             _ => self.waiting.push_back(pending),
         }
+    }
+
+    /// Ends a connection: nothing is answered on it any more, whatever was asked.
+    fn end(&mut self, connection: ConnectionId, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Close { connection });
+        self.close(connection);
     }
 
     fn close(&mut self, connection: ConnectionId) {
@@ -300,6 +309,7 @@ impl Controller {
             }
             Request::UnregisterBroker(request) => brokers::unregister(image, request),
             Request::AllocateProducerIds(request) => brokers::allocate_producer_ids(image, request),
+            Request::AlterPartition(request) => alter_partition::alter_partition(image, request),
             Request::CreateTopics(request) => {
                 create_topics::create_topics(image, broker, &mut self.ids, request)
             }

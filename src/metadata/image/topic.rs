@@ -26,7 +26,8 @@ pub struct PartitionImage {
     pub isr: Vec<i32>,
     /// The broker that leads, or [`NO_LEADER`](crate::metadata::NO_LEADER).
     pub leader: i32,
-    /// Raised by every election, and by every registration of the leader.
+    /// Raised by every election; also by one of the same leader, after it has restarted or lost
+    /// what it had not made durable.
     pub leader_epoch: i32,
     /// Raised by every change of the partition.
     pub partition_epoch: i32,
@@ -73,7 +74,7 @@ impl PartitionImage {
 
     /// As Kafka's `PartitionRegistration.merge`: naming a leader, even the same one, raises the
     /// leader epoch.
-    pub(super) fn change(&mut self, record: &PartitionChangeRecord) {
+    pub(in crate::metadata) fn change(&mut self, record: &PartitionChangeRecord) {
         if let Some(isr) = &record.isr {
             self.isr = isr.clone();
         }

@@ -1,4 +1,5 @@
 use super::cluster::{CLUSTER_ID, Cluster, new_topic};
+use crate::log::PartitionId;
 use crate::machine::{ConnectionId, Event};
 use crate::metadata::*;
 use crate::protocol::messages::create_topics_request::CreateTopicsRequest;
@@ -231,21 +232,108 @@ fn a_broker_learns_what_others_have_done() {
     );
 }
 
-#[test]
-fn a_registration_again_raises_the_leader_epochs() {
-    let mut cluster = Cluster::new();
+fn lost(broker: &mut Broker, partition: i32) {
+    let image = broker.follower.image();
+    let topic_id = image.topic("t").unwrap().topic_id;
+    let leader_epoch = epochs(broker)[partition as usize];
+    broker.follower.raise_leader_epoch(
+        PartitionId {
+            topic_id,
+            partition,
+        },
+        leader_epoch,
+    );
+}
+
+fn epochs(broker: &Broker) -> Vec<i32> {
+    let partitions = &broker.follower.image().topic("t").unwrap().partitions;
+    partitions.values().map(|it| it.leader_epoch).collect()
+}
+
+/// A broker that leads the partitions of a topic `t`.
+fn leader(cluster: &mut Cluster, partitions: i32) -> Broker {
     let mut broker = Broker::new(1, 1);
-    broker.run(&mut cluster);
-    cluster.create("t", 1, &[]).unwrap();
-    broker.run(&mut cluster);
+    broker.run(cluster);
+    cluster.create("t", partitions, &[]).unwrap();
+    broker.run(cluster);
+    broker
+}
+
+#[test]
+fn the_leader_epochs_of_lost_ends_rise_together_and_no_others() {
+    let mut cluster = Cluster::new();
+    let mut broker = leader(&mut cluster, 4);
     let before = broker.follower.broker_epoch();
-    broker.follower.reregister();
-    let events = broker.run(&mut cluster);
-    assert!(position(&events, is_image) < position(&events, is_registered));
-    assert!(broker.follower.broker_epoch() > before);
+    lost(&mut broker, 1);
+    lost(&mut broker, 3);
+    assert_eq!(broker.send(&mut cluster), 1);
+    broker.run(&mut cluster);
+    assert_eq!(epochs(&broker), [0, 1, 0, 1]);
     assert_eq!(
-        broker.follower.image().topic("t").unwrap().partitions[&0].leader_epoch,
-        1
+        broker.follower.broker_epoch(),
+        before,
+        "it is still registered"
+    );
+    assert_eq!(broker.send(&mut cluster), 0);
+}
+
+#[test]
+fn what_is_lost_while_epochs_rise_waits_for_its_turn() {
+    let mut cluster = Cluster::new();
+    let mut broker = leader(&mut cluster, 2);
+    lost(&mut broker, 0);
+    broker.send(&mut cluster);
+    lost(&mut broker, 1);
+    assert_eq!(broker.send(&mut cluster), 0, "one is outstanding");
+    broker.run(&mut cluster);
+    assert_eq!(epochs(&broker), [1, 1]);
+}
+
+#[test]
+fn epochs_that_storage_refuses_to_raise_are_raised_later() {
+    let mut cluster = Cluster::new();
+    let mut broker = leader(&mut cluster, 1);
+    cluster.outcome = Outcome::Failed;
+    lost(&mut broker, 0);
+    broker.run(&mut cluster);
+    assert_eq!(epochs(&broker), [0]);
+    cluster.outcome = Outcome::Done;
+    broker.wait(&mut cluster);
+    assert_eq!(epochs(&broker), [1]);
+}
+
+#[test]
+fn epochs_rise_once_even_if_the_controller_is_lost_before_it_answers() {
+    for was_done in [false, true] {
+        let mut cluster = Cluster::new();
+        let mut broker = leader(&mut cluster, 1);
+        lost(&mut broker, 0);
+        broker.send(&mut cluster);
+        if was_done {
+            cluster.settle();
+        }
+        let mut cluster = cluster.crash();
+        broker.reconnect(&mut cluster);
+        assert_eq!(epochs(&broker), [1], "done before: {was_done}");
+    }
+}
+
+#[test]
+fn a_topic_that_is_deleted_needs_no_epoch() {
+    let mut cluster = Cluster::new();
+    let mut broker = leader(&mut cluster, 2);
+    lost(&mut broker, 1);
+    cluster.delete("t");
+    // The broker has not heard of it when it asks.
+    broker.send(&mut cluster);
+    broker.run(&mut cluster);
+    cluster.now.monotonic = broker.follower.next_deadline().expect("a deadline");
+    broker.follower.tick(cluster.now);
+    broker.run(&mut cluster);
+    assert_eq!(
+        broker.follower.next_deadline(),
+        None,
+        "it does not ask again"
     );
 }
 
@@ -365,7 +453,6 @@ fn a_controller_that_comes_back_changes_nothing_by_that() {
     cluster.create("t", 1, &[]).unwrap();
     broker.run(&mut cluster);
     let mut cluster = cluster.crash();
-    let topic_id = broker.follower.image().topic("t").unwrap().topic_id;
     let changes = broker
         .reconnect(&mut cluster)
         .into_iter()
@@ -376,13 +463,7 @@ fn a_controller_that_comes_back_changes_nothing_by_that() {
     // The topic is not deleted and created again on the way; the broker has registered again.
     assert_eq!(
         changes.flatten().collect::<Vec<_>>(),
-        [
-            Change::BrokerChanged { broker_id: 1 },
-            Change::PartitionChanged {
-                topic_id,
-                partition: 0
-            }
-        ]
+        [Change::BrokerChanged { broker_id: 1 }]
     );
 }
 
@@ -401,7 +482,11 @@ fn a_controller_that_has_lost_topics_takes_them_from_the_image() {
 
 #[test]
 fn a_broker_that_was_away_reads_the_snapshot() {
-    let mut cluster = Cluster::new();
+    let config = ControllerConfig {
+        snapshot_after_bytes: 32 * 1024,
+        ..Cluster::new().config
+    };
+    let mut cluster = Cluster::on(FaultyMedium::new(), config);
     let mut broker = Broker::new(1, 1);
     broker.run(&mut cluster);
     for round in 0..40 {

@@ -1,6 +1,10 @@
 //! What a broker and a controller are to the edge that drives them: deterministic state machines
 //! that take events and return effects.
 
+mod controller_link;
+
+pub use controller_link::ControllerLink;
+
 use crate::now::{Instant, Now};
 use crate::storage::{StorageReply, StorageRequest};
 use bytes::Bytes;
