@@ -91,10 +91,7 @@ impl MetadataCache {
 
     /// A partition, if it is known.
     pub fn partition(&self, partition: &TopicPartition) -> Option<&PartitionMetadata> {
-        let partitions = self.partitions(&partition.topic)?;
-        partitions
-            .iter()
-            .find(|known| known.partition == partition.partition)
+        find_partition(self.partitions(&partition.topic)?, partition.partition)
     }
 
     /// The leader of a partition, if it is known and can be reached.
@@ -102,6 +99,15 @@ impl MetadataCache {
         let leader = self.partition(partition)?.leader?;
         self.brokers.contains_key(&leader).then_some(leader)
     }
+}
+
+/// One of partitions that are sorted by number.
+pub(super) fn find_partition(
+    partitions: &[PartitionMetadata],
+    partition: i32,
+) -> Option<&PartitionMetadata> {
+    let found = partitions.binary_search_by_key(&partition, |known| known.partition);
+    partitions.get(found.ok()?)
 }
 
 /// All brokers of a response.
@@ -149,11 +155,7 @@ fn partition_metadata(partition: &MetadataResponsePartition) -> PartitionMetadat
 fn newer(old: TopicMetadata, mut new: TopicMetadata) -> TopicMetadata {
     if old.topic_id == new.topic_id && new.error == ErrorCode::None {
         for partition in &mut new.partitions {
-            let known = old
-                .partitions
-                .iter()
-                .find(|known| known.partition == partition.partition);
-            if let Some(known) = known
+            if let Some(known) = find_partition(&old.partitions, partition.partition)
                 && known.leader_epoch > partition.leader_epoch
                 && partition.leader_epoch >= 0
             {

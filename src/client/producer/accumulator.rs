@@ -162,6 +162,13 @@ impl Accumulator {
         Some(lingered.max(batch.not_before))
     }
 
+    pub fn has_batches_of(&self, topic: &str) -> bool {
+        let from = TopicPartition::new(topic, i32::MIN);
+        let queues = self.queues.range(from..);
+        let mut queues = queues.take_while(|(partition, _)| partition.topic == topic);
+        queues.any(|(_, queue)| !queue.batches.is_empty())
+    }
+
     pub fn postpone_deadlines(&mut self, ms: u64) {
         for batch in self
             .queues

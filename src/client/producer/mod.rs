@@ -9,6 +9,7 @@ mod config;
 mod partitioner;
 mod room;
 mod sender;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,6 +19,7 @@ pub use config::{
 pub use partitioner::partition_for_key;
 
 use super::cluster::{Answer, Cluster};
+use super::metadata_cache::find_partition;
 use super::retry::Random;
 use super::{
     ClientEffect, ClientEvent, CommandId, ErrorKind, KafkaError, PartitionMetadata, TopicPartition,
@@ -29,6 +31,7 @@ use accumulator::{Accumulator, BatchSettings, record_size_bytes};
 use partitioner::Partitioner;
 use room::Room;
 use sender::{Outcome, Progress, Sender, Token};
+use waiting::{PartitionsFor, TopicWait, WaitingSends};
 
 /// Sends that may be unanswered; one more fails with `BufferFull`.
 const SENDS_MAX: usize = 100_000;
@@ -41,12 +44,16 @@ pub struct Producer {
     accumulator: Accumulator,
     partitioner: Partitioner,
     sender: Sender,
-    /// In the order of the commands: sends of one topic do not overtake each other.
-    waiting: VecDeque<WaitingSend>,
-    partitions_for: Vec<PartitionsFor>,
+    waiting: WaitingSends,
+    /// How often metadata have been read.
+    metadata_reads: u64,
     sends: BTreeMap<CommandId, Send>,
+    /// The places of `sends` in the order of the commands.
+    unanswered: BTreeSet<u64>,
+    sends_came: u64,
     room: Room<NewSend>,
-    flushes: Vec<Flush>,
+    /// In the order of the commands.
+    flushes: VecDeque<Flush>,
     closing: Vec<CommandId>,
     closed: bool,
     outputs: Vec<ProducerOutput>,
@@ -61,30 +68,10 @@ struct NewSend {
     deadline: Instant,
 }
 
-/// A send whose topics are not known yet.
-#[derive(Debug)]
-struct WaitingSend {
-    send: NewSend,
-    wait: TopicWait,
-}
-
-#[derive(Debug)]
-struct PartitionsFor {
-    id: CommandId,
-    topic: String,
-    wait: TopicWait,
-}
-
-/// How long a topic that does not exist is waited for: KafkaJS's retries.
-#[derive(Debug)]
-struct TopicWait {
-    give_up_at: Instant,
-    /// How often metadata have been read for this wait, and not only for one before.
-    refreshes: u32,
-}
-
 #[derive(Debug)]
 struct Send {
+    /// Its place in the order of the commands.
+    order: u64,
     /// The room that it has, once it has any.
     size_bytes: usize,
     /// Parts in batches that are not answered.
@@ -96,7 +83,8 @@ struct Send {
 #[derive(Debug)]
 struct Flush {
     id: CommandId,
-    sends: BTreeSet<CommandId>,
+    /// It waits for the sends that have their place before this.
+    before: u64,
 }
 
 impl Producer {
@@ -115,10 +103,12 @@ impl Producer {
             sender: Sender::new(random),
             room: Room::new(config.buffer_memory_bytes),
             config,
-            waiting: VecDeque::new(),
-            partitions_for: Vec::new(),
+            waiting: WaitingSends::default(),
+            metadata_reads: 0,
             sends: BTreeMap::new(),
-            flushes: Vec::new(),
+            unanswered: BTreeSet::new(),
+            sends_came: 0,
+            flushes: VecDeque::new(),
             closing: Vec::new(),
             closed: false,
             outputs: Vec::new(),
@@ -179,7 +169,7 @@ impl Producer {
             ProducerCommand::PartitionsFor { id, topic } => {
                 self.cluster.add_topic(now, &topic);
                 let wait = self.topic_wait(now);
-                self.partitions_for.push(PartitionsFor { id, topic, wait });
+                self.waiting.ask(&topic, PartitionsFor { id, wait });
             }
             ProducerCommand::Flush { id } if self.closed => {
                 self.outputs.push(ProducerOutput::Flushed {
@@ -188,8 +178,8 @@ impl Producer {
                 });
             }
             ProducerCommand::Flush { id } => {
-                let sends = self.sends.keys().copied().collect();
-                self.flushes.push(Flush { id, sends });
+                let before = self.sends_came;
+                self.flushes.push_back(Flush { id, before });
             }
             ProducerCommand::Close { id } if self.closed => {
                 self.outputs.push(ProducerOutput::Closed { id });
@@ -260,7 +250,11 @@ impl Producer {
         if let Err(error) = self.room.ask(send, size_bytes, deadline) {
             return self.refuse(id, error);
         }
+        let order = self.sends_came;
+        self.sends_came += 1;
+        self.unanswered.insert(order);
         let send = Send {
+            order,
             size_bytes: 0,
             open_parts: 0,
             partitions: BTreeMap::new(),
@@ -286,7 +280,7 @@ impl Producer {
                 self.cluster.add_topic(now, topic);
             }
             let wait = self.topic_wait(now);
-            self.waiting.push_back(WaitingSend { send, wait });
+            self.waiting.push(send, wait);
         }
     }
 
@@ -294,7 +288,7 @@ impl Producer {
         let give_up_at = now.monotonic + self.config.client.retry.budget_ms();
         TopicWait {
             give_up_at,
-            refreshes: 0,
+            reads_before: self.metadata_reads,
         }
     }
 
@@ -314,8 +308,6 @@ impl Producer {
             }
             self.let_in(now);
             self.admit(now);
-            self.answer_partitions_for(now);
-            self.forget_missing_topics();
             let flushing = self.is_flushing();
             let progress = self
                 .sender
@@ -337,12 +329,11 @@ impl Producer {
     fn answered(&mut self, now: Now, answer: Answer<Token>) {
         match answer {
             Answer::Metadata(result) => {
-                let waits = self.waiting.iter_mut().map(|send| &mut send.wait);
-                let waits =
-                    waits.chain(self.partitions_for.iter_mut().map(|asked| &mut asked.wait));
                 if result.is_ok() {
-                    waits.for_each(|wait| wait.refreshes = wait.refreshes.saturating_add(1));
+                    self.metadata_reads += 1;
+                    self.forget_missing_topics();
                 }
+                self.waiting.metadata_read();
             }
             Answer::Connected { id, result } => {
                 self.outputs.push(ProducerOutput::Connected { id, result });
@@ -359,75 +350,55 @@ impl Producer {
 
     /// Divides waiting sends among the partitions of their topics, as far as these are known.
     fn admit(&mut self, now: Now) {
-        let mut blocked: BTreeSet<String> = BTreeSet::new();
-        for WaitingSend { send, wait } in std::mem::take(&mut self.waiting) {
-            let overtakes = send
-                .topic_messages
-                .iter()
-                .any(|(topic, _)| blocked.contains(topic));
-            let partitions = match overtakes {
-                true => Ok(None),
-                false => self.partitions_of(now, &send, &wait),
-            };
-            match partitions {
-                Ok(Some(partitions)) => self.enqueue(now, send, &partitions),
-                Err(error) => self.fail_send(send.id, error),
-                Ok(None) => {
-                    blocked.extend(send.topic_messages.iter().map(|(topic, _)| topic.clone()));
-                    self.waiting.push_back(WaitingSend { send, wait });
+        while let Some(topic) = self.waiting.next_due(now) {
+            while let Some(found) = self.first_partitions(now, &topic) {
+                let Some(send) = self.waiting.take_first(&topic) else {
+                    break;
+                };
+                match found {
+                    Ok(partitions) => self.enqueue(now, send, &partitions),
+                    Err(error) => self.fail_send(send.id, error),
                 }
+            }
+            self.answer_partitions_for(now, &topic);
+            if self.waiting.looked_at(now, &topic) {
+                self.forget_if_missing(&topic);
             }
         }
     }
 
-    /// The partition of each record, in order; `None` while a topic is not known.
-    fn partitions_of(
-        &mut self,
-        now: Now,
-        send: &NewSend,
-        wait: &TopicWait,
-    ) -> Result<Option<Vec<i32>>, KafkaError> {
-        for (topic, records) in &send.topic_messages {
-            let Some(known) = known_partitions(&self.cluster, now, topic, wait)? else {
-                if send.deadline <= now.monotonic {
+    /// Where the records of the topic's first send go, or why it fails; `None` while it waits.
+    fn first_partitions(&mut self, now: Now, topic: &str) -> Option<Result<Vec<i32>, KafkaError>> {
+        let waiting = self.waiting.first(topic)?;
+        let refreshes = refreshes(&waiting.wait, self.metadata_reads);
+        match partitions_of(&self.cluster, now, &waiting.send, &waiting.wait, refreshes) {
+            Ok(Found::Unknown { refresh, topic }) => {
+                if refresh {
+                    self.cluster.request_refresh();
+                }
+                (waiting.send.deadline <= now.monotonic).then(|| {
                     let text = "the topic's metadata could not be read in time";
                     let error = KafkaError::raised(ErrorKind::RetriesExceeded, text);
-                    return Err(error.of_topic(topic));
+                    Err(error.of_topic(&topic))
+                })
+            }
+            Err(error) => Some(Err(error)),
+            Ok(Found::All) => {
+                let mut partitions = Vec::new();
+                for (topic, records) in &waiting.send.topic_messages {
+                    let known = self.cluster.metadata.partitions(topic)?;
+                    partitions.extend(records.iter().map(|record| {
+                        match record.partition {
+                            Some(partition) => partition,
+                            None => self
+                                .partitioner
+                                .partition(topic, record.key.as_deref(), known),
+                        }
+                    }));
                 }
-                return Ok(None);
-            };
-            let missing = records
-                .iter()
-                .filter_map(|record| record.partition)
-                .find(|&asked| known.iter().all(|partition| partition.partition != asked));
-            if let Some(partition) = missing {
-                if wait.refreshes > 0 {
-                    let text = format!("the topic has {} partitions", known.len());
-                    let error = KafkaError::raised(ErrorKind::InvalidArgument, text);
-                    let code = ErrorCode::UnknownTopicOrPartition;
-                    let partition = TopicPartition::new(topic, partition);
-                    return Err(KafkaError { code, ..error }.of_partition(&partition));
-                }
-                // It may have been added since.
-                self.cluster.request_refresh();
-                return Ok(None);
+                Some(Ok(partitions))
             }
         }
-        let mut partitions = Vec::new();
-        for (topic, records) in &send.topic_messages {
-            let Some(known) = self.cluster.metadata.partitions(topic) else {
-                return Ok(None);
-            };
-            partitions.extend(records.iter().map(|record| {
-                match record.partition {
-                    Some(partition) => partition,
-                    None => self
-                        .partitioner
-                        .partition(topic, record.key.as_deref(), known),
-                }
-            }));
-        }
-        Ok(Some(partitions))
     }
 
     fn enqueue(&mut self, now: Now, send: NewSend, partitions: &[i32]) {
@@ -461,46 +432,41 @@ impl Producer {
         }
     }
 
-    fn answer_partitions_for(&mut self, now: Now) {
-        for asked in std::mem::take(&mut self.partitions_for) {
-            let id = asked.id;
-            match known_partitions(&self.cluster, now, &asked.topic, &asked.wait) {
-                Ok(Some(partitions)) => {
-                    let result = Ok(partitions.to_vec());
-                    self.outputs.push(ProducerOutput::Partitions { id, result });
-                }
+    fn answer_partitions_for(&mut self, now: Now, topic: &str) {
+        while let Some(asked) = self.waiting.first_asked(topic) {
+            let refreshes = refreshes(&asked.wait, self.metadata_reads);
+            let result = match known_partitions(&self.cluster, now, topic, &asked.wait, refreshes) {
+                Ok(Some(partitions)) => Ok(partitions.to_vec()),
                 Ok(None) if asked.wait.give_up_at <= now.monotonic => {
                     let text = "the topic's metadata could not be read in time";
                     let error = KafkaError::raised(ErrorKind::RetriesExceeded, text);
-                    let result = Err(error.of_topic(&asked.topic));
-                    self.outputs.push(ProducerOutput::Partitions { id, result });
+                    Err(error.of_topic(topic))
                 }
-                Ok(None) => self.partitions_for.push(asked),
-                Err(error) => {
-                    self.outputs.push(ProducerOutput::Partitions {
-                        id,
-                        result: Err(error),
-                    });
-                }
+                Ok(None) => return,
+                Err(error) => Err(error),
+            };
+            if let Some(PartitionsFor { id, .. }) = self.waiting.take_asked(topic) {
+                self.outputs.push(ProducerOutput::Partitions { id, result });
             }
         }
     }
 
-    /// Metadata of topics that do not exist are not read for ever.
     fn forget_missing_topics(&mut self) {
         let topics = self.cluster.metadata.topics.values();
         let missing = topics.filter(|topic| topic.error == ErrorCode::UnknownTopicOrPartition);
-        let unused = missing.map(|topic| topic.name.clone()).filter(|name| {
-            let sends = (self.waiting.iter()).flat_map(|waiting| &waiting.send.topic_messages);
-            let queues = self.accumulator.queues.iter();
-            sends.map(|(topic, _)| topic).all(|topic| topic != name)
-                && self.partitions_for.iter().all(|asked| asked.topic != *name)
-                && queues
-                    .filter(|(partition, _)| partition.topic == *name)
-                    .all(|(_, queue)| queue.batches.is_empty())
-        });
-        for topic in unused.collect::<Vec<_>>() {
-            self.cluster.remove_topic(&topic);
+        for topic in missing.map(|topic| topic.name.clone()).collect::<Vec<_>>() {
+            self.forget_if_missing(&topic);
+        }
+    }
+
+    /// Metadata of a topic that does not exist are not read for ever.
+    fn forget_if_missing(&mut self, topic: &str) {
+        let known = self.cluster.metadata.topics.get(topic);
+        if known.is_some_and(|known| known.error == ErrorCode::UnknownTopicOrPartition)
+            && !self.waiting.is_waited_for(topic)
+            && !self.accumulator.has_batches_of(topic)
+        {
+            self.cluster.remove_topic(topic);
         }
     }
 
@@ -511,7 +477,9 @@ impl Producer {
             }
         }
         for outcome in progress.outcomes {
+            let topic = outcome.partition.topic.clone();
             self.settle(outcome);
+            self.forget_if_missing(&topic);
         }
     }
 
@@ -571,9 +539,7 @@ impl Producer {
             return;
         };
         self.room.give_back(send.size_bytes);
-        for flush in &mut self.flushes {
-            flush.sends.remove(&id);
-        }
+        self.unanswered.remove(&send.order);
         self.outputs.push(ProducerOutput::Sent {
             id,
             partitions: send.partitions.into_values().collect(),
@@ -582,16 +548,11 @@ impl Producer {
     }
 
     fn answer_flushes(&mut self) {
-        let outputs = &mut self.outputs;
-        self.flushes.retain(|flush| {
-            if flush.sends.is_empty() {
-                outputs.push(ProducerOutput::Flushed {
-                    id: flush.id,
-                    result: Ok(()),
-                });
-            }
-            !flush.sends.is_empty()
-        });
+        let first = self.unanswered.first().copied().unwrap_or(u64::MAX);
+        while let Some(Flush { id, .. }) = self.flushes.pop_front_if(|it| it.before <= first) {
+            self.outputs
+                .push(ProducerOutput::Flushed { id, result: Ok(()) });
+        }
     }
 
     fn close(&mut self) {
@@ -601,7 +562,7 @@ impl Producer {
             let result = Err(error.clone());
             self.outputs.push(ProducerOutput::Connected { id, result });
         }
-        for asked in self.partitions_for.drain(..) {
+        for asked in self.waiting.drain_asked() {
             let result = Err(error.clone());
             self.outputs.push(ProducerOutput::Partitions {
                 id: asked.id,
@@ -621,27 +582,68 @@ impl Producer {
         if self.closed {
             return None;
         }
-        let sends = self.waiting.iter().map(|waiting| waiting.send.deadline);
-        let sends = sends.chain(self.room.deadline());
-        let waits = self.waiting.iter().map(|send| &send.wait);
-        let waits = waits.chain(self.partitions_for.iter().map(|asked| &asked.wait));
-        let give_ups = waits
-            .map(|wait| wait.give_up_at)
-            .filter(|at| *at > now.monotonic);
+        let waits = self.waiting.deadline().into_iter();
+        let waits = waits.chain(self.room.deadline());
         let sender = self
             .sender
             .deadline(now, &self.accumulator, self.is_flushing());
-        sends.chain(give_ups).chain(sender).min()
+        waits.chain(sender).min()
     }
 
     fn postpone_deadlines(&mut self, ms: u64) {
         self.accumulator.postpone_deadlines(ms);
         self.room.postpone_deadlines(ms);
-        for WaitingSend { send, wait } in &mut self.waiting {
-            send.deadline = send.deadline + ms;
-            wait.give_up_at = wait.give_up_at + ms;
+        self.waiting.postpone_deadlines(ms);
+    }
+}
+
+/// How often metadata have been read for this wait, and not only for one before.
+fn refreshes(wait: &TopicWait, reads: u64) -> u32 {
+    u32::try_from(reads - wait.reads_before).unwrap_or(u32::MAX)
+}
+
+/// What is known of the topics of a send.
+enum Found {
+    All,
+    /// The first that may still become known, by itself or by another refresh.
+    Unknown {
+        topic: String,
+        refresh: bool,
+    },
+}
+
+fn partitions_of(
+    cluster: &Cluster<Token>,
+    now: Now,
+    send: &NewSend,
+    wait: &TopicWait,
+    refreshes: u32,
+) -> Result<Found, KafkaError> {
+    for (topic, records) in &send.topic_messages {
+        let unknown = |refresh| Found::Unknown {
+            topic: topic.clone(),
+            refresh,
+        };
+        let Some(known) = known_partitions(cluster, now, topic, wait, refreshes)? else {
+            return Ok(unknown(false));
+        };
+        let missing = records
+            .iter()
+            .filter_map(|record| record.partition)
+            .find(|&asked| find_partition(known, asked).is_none());
+        if let Some(partition) = missing {
+            if refreshes == 0 {
+                // It may have been added since.
+                return Ok(unknown(true));
+            }
+            let text = format!("the topic has {} partitions", known.len());
+            let error = KafkaError::raised(ErrorKind::InvalidArgument, text);
+            let code = ErrorCode::UnknownTopicOrPartition;
+            let partition = TopicPartition::new(topic, partition);
+            return Err(KafkaError { code, ..error }.of_partition(&partition));
         }
     }
+    Ok(Found::All)
 }
 
 /// The partitions of a topic, `None` while it may still become known.
@@ -650,6 +652,7 @@ fn known_partitions<'a>(
     now: Now,
     topic: &str,
     wait: &TopicWait,
+    refreshes: u32,
 ) -> Result<Option<&'a [PartitionMetadata]>, KafkaError> {
     if let Some(partitions) = cluster.metadata.partitions(topic) {
         return Ok(Some(partitions));
@@ -661,10 +664,10 @@ fn known_partitions<'a>(
         ErrorCode::UnknownTopicOrPartition => wait.give_up_at <= now.monotonic,
         error => error != ErrorCode::None && !error.retriable(),
     };
-    match hopeless && wait.refreshes > 0 {
+    match hopeless && refreshes > 0 {
         true => Err(KafkaError::protocol(known.error)
             .of_topic(topic)
-            .after_retries(wait.refreshes - 1)),
+            .after_retries(refreshes - 1)),
         false => Ok(None),
     }
 }
