@@ -1,8 +1,9 @@
 //! DeleteRecords (key 21): moves a log's start, and answers when that is durable.
 
+use super::delayed::{Delayed, Leading, Wake};
 use super::produce::rolled_back;
 use super::purgatory::{Parked, Watch};
-use super::{Broker, Delayed, Progress, Wake};
+use super::{Broker, Progress};
 use crate::log::PartitionId;
 use crate::now::{Instant, Now};
 use crate::protocol::messages::delete_records_request::DeleteRecordsRequest;
@@ -10,6 +11,7 @@ use crate::protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
 use crate::protocol::{ErrorCode, Response};
+use std::collections::BTreeMap;
 
 /// Stands for the high watermark, as `DeleteRecordsRequest.HIGH_WATERMARK`.
 const HIGH_WATERMARK: i64 = -1;
@@ -18,20 +20,19 @@ const HIGH_WATERMARK: i64 = -1;
 #[derive(Debug)]
 pub struct DelayedDeleteRecords {
     response: DeleteRecordsResponse,
-    waiting: Vec<Waiting>,
+    waiting: BTreeMap<PartitionId, Vec<Waiting>>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     topic: usize,
     partition: usize,
-    id: PartitionId,
     offset: i64,
 }
 
 pub(super) fn handle(broker: &mut Broker, now: Now, request: DeleteRecordsRequest) -> Progress {
     let mut response = DeleteRecordsResponse::default();
-    let mut waiting = Vec::new();
+    let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for topic in request.topics {
         let mut partitions = Vec::new();
         for wanted in topic.partitions {
@@ -41,10 +42,9 @@ pub(super) fn handle(broker: &mut Broker, now: Now, request: DeleteRecordsReques
                 ..Default::default()
             };
             match begin(broker, &topic.name, wanted.partition_index, wanted.offset) {
-                Ok((id, offset)) => waiting.push(Waiting {
+                Ok((id, offset)) => waiting.entry(id).or_default().push(Waiting {
                     topic: response.topics.len(),
                     partition: partitions.len(),
-                    id,
                     offset,
                 }),
                 Err(error) => result.error_code = error.code(),
@@ -58,7 +58,13 @@ pub(super) fn handle(broker: &mut Broker, now: Now, request: DeleteRecordsReques
         });
     }
     let deadline = Some(now.monotonic + request.timeout_ms.max(0) as u64);
-    DelayedDeleteRecords { response, waiting }.advance(broker, deadline, Wake::Moved)
+    let ids: Vec<_> = waiting.keys().copied().collect();
+    let mut deletion = DelayedDeleteRecords { response, waiting };
+    let leading = broker.leading();
+    for id in ids {
+        deletion.wake(&leading, Wake::Moved(Watch::Partition(id)));
+    }
+    deletion.go_on(deadline)
 }
 
 fn begin(
@@ -93,46 +99,68 @@ fn begin(
 }
 
 impl DelayedDeleteRecords {
-    pub(super) fn advance(
-        mut self,
-        broker: &mut Broker,
-        deadline: Option<Instant>,
-        wake: Wake<'_>,
-    ) -> Progress {
-        let response = &mut self.response;
-        self.waiting.retain(|waiting| {
-            let result = &mut response.topics[waiting.topic].partitions[waiting.partition];
-            let error = match wake {
-                Wake::RolledBack(lost) if lost.contains_key(&waiting.id) => {
-                    rolled_back(&lost[&waiting.id]).0
+    /// Answers for logs whose start has moved or will not. True when nothing is left to wait for.
+    pub(super) fn wake(&mut self, leading: &Leading<'_>, wake: Wake<'_>) -> bool {
+        match wake {
+            Wake::Moved(Watch::Partition(id)) => {
+                self.settle(id, |offset| low_watermark(leading, id, offset));
+            }
+            Wake::RolledBack(id, error) => self.settle(id, |_| Some(Err(rolled_back(error).0))),
+            Wake::Deadline => {
+                let ids: Vec<_> = self.waiting.keys().copied().collect();
+                for id in ids {
+                    self.settle(id, |_| Some(Err(ErrorCode::RequestTimedOut)));
                 }
-                _ if !broker.partitions.contains_key(&waiting.id) => {
-                    ErrorCode::UnknownTopicOrPartition
-                }
-                _ => match broker.logs.log_start_offset(waiting.id) {
-                    Some(start) if waiting.offset <= start => {
-                        result.low_watermark = start;
-                        return false;
-                    }
-                    _ if matches!(wake, Wake::Deadline) => ErrorCode::RequestTimedOut,
-                    _ => return true,
-                },
-            };
-            result.error_code = error.code();
+            }
+            Wake::Moved(_) | Wake::NoProducerIds(_) => {}
+        }
+        self.waiting.is_empty()
+    }
+
+    fn settle(
+        &mut self,
+        id: PartitionId,
+        low_watermark: impl Fn(i64) -> Option<Result<i64, ErrorCode>>,
+    ) {
+        let Some(mut waiting) = self.waiting.remove(&id) else {
+            return;
+        };
+        waiting.retain(|waiting| {
+            let result = &mut self.response.topics[waiting.topic].partitions[waiting.partition];
+            match low_watermark(waiting.offset) {
+                None => return true,
+                Some(Ok(start)) => result.low_watermark = start,
+                Some(Err(error)) => result.error_code = error.code(),
+            }
             false
         });
+        if !waiting.is_empty() {
+            self.waiting.insert(id, waiting);
+        }
+    }
+
+    pub(super) fn go_on(self, deadline: Option<Instant>) -> Progress {
         if self.waiting.is_empty() {
             return Progress::Respond(Response::DeleteRecords(self.response));
         }
-        let watches = self
-            .waiting
-            .iter()
-            .map(|waiting| Watch::Partition(waiting.id))
-            .collect();
+        let watches = self.waiting.keys().map(|id| Watch::Partition(*id));
         Progress::Park(Parked {
-            operation: Delayed::DeleteRecords(self),
             deadline,
-            watches,
+            watches: watches.collect(),
+            operation: Delayed::DeleteRecords(self),
         })
     }
+}
+
+/// Where the log starts, once that is at `offset` or behind it: `None` not yet.
+fn low_watermark(
+    leading: &Leading<'_>,
+    id: PartitionId,
+    offset: i64,
+) -> Option<Result<i64, ErrorCode>> {
+    if !leading.partitions.contains_key(&id) {
+        return Some(Err(ErrorCode::UnknownTopicOrPartition));
+    }
+    let start = leading.logs.log_start_offset(id)?;
+    (offset <= start).then_some(Ok(start))
 }

@@ -1,10 +1,10 @@
 //! From a frame to its handler, and from a response to a frame.
 
 use super::connections::{Answer, RequestContext, RequestToken};
+use super::delayed::Delayed;
 use super::{
-    Broker, Delayed, Phase, Progress, api_versions, delete_records, describe_cluster,
-    describe_configs, fetch, groups, init_producer_id, list_offsets, metadata,
-    offset_for_leader_epoch, produce,
+    Broker, Phase, Progress, api_versions, delete_records, describe_cluster, describe_configs,
+    fetch, groups, init_producer_id, list_offsets, metadata, offset_for_leader_epoch, produce,
 };
 use crate::machine::ConnectionId;
 use crate::now::Now;

@@ -1,8 +1,9 @@
 //! Fetch (key 1): stored batches below the high watermark, with the long poll of
 //! `min_bytes` and `max_wait_ms`.
 
+use super::delayed::{Delayed, Leading, Wake};
 use super::purgatory::{Parked, Watch};
-use super::{Broker, Delayed, FETCH_BYTES_MAX, Progress, REQUEST_LOADS_MAX, Wake};
+use super::{Broker, Progress, REQUEST_LOADS_MAX};
 use crate::log::{PartitionId, Read};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
@@ -12,14 +13,34 @@ use crate::protocol::messages::fetch_response::{
 use crate::protocol::{ErrorCode, Response, Uuid};
 use crate::record;
 use bytes::{Bytes, BytesMut};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A fetch that waits for more bytes, or for a load.
+///
+/// What it has read is let go of: it counts the bytes that are appended, and reads again when there
+/// are enough (as Kafka's `DelayedFetch` compares positions).
 #[derive(Debug)]
 pub struct DelayedFetch {
     request: FetchRequest,
     api_version: i16,
     deadline: Instant,
+    /// By partition, what there is to read.
+    counted: BTreeMap<PartitionId, Counted>,
+    /// The sum of what is counted.
+    bytes: u64,
+    /// Bytes from which on it is worth reading.
+    bytes_wanted: u64,
+}
+
+/// What a partition has for a fetch.
+#[derive(Debug)]
+struct Counted {
+    fetch_offset: i64,
+    leader_epoch: i32,
+    bytes: u64,
+    bytes_max: u64,
+    /// Up to where bytes were counted; `None` if that is in a segment.
+    position: Option<u64>,
 }
 
 /// Of a full fetch that asks for a session (`FetchMetadata.INITIAL_EPOCH`).
@@ -49,13 +70,37 @@ pub(super) fn handle(
         request,
         api_version,
         deadline,
+        counted: BTreeMap::new(),
+        bytes: 0,
+        bytes_wanted: 0,
     }
-    .advance(broker, now, Wake::Moved)
+    .read(broker, now)
 }
 
 impl DelayedFetch {
-    pub(super) fn advance(self, broker: &mut Broker, now: Now, _: Wake<'_>) -> Progress {
-        let bytes_max = (self.request.max_bytes.max(0) as usize).min(FETCH_BYTES_MAX);
+    /// True when it is time to read again.
+    pub(super) fn wake(&mut self, leading: &Leading<'_>, wake: Wake<'_>) -> bool {
+        let id = match wake {
+            Wake::Moved(Watch::Partition(id)) | Wake::RolledBack(id, _) => id,
+            Wake::Moved(_) | Wake::NoProducerIds(_) | Wake::Deadline => return true,
+        };
+        let committed_only = self.committed_only();
+        let Some(counted) = self.counted.get_mut(&id) else {
+            return true;
+        };
+        match counted.count(leading, id, committed_only) {
+            Some(more) => {
+                self.bytes += more;
+                self.bytes_wanted <= self.bytes
+            }
+            None => true,
+        }
+    }
+
+    /// Reads what there is, and answers it if that is enough.
+    pub(super) fn read(mut self, broker: &mut Broker, now: Now) -> Progress {
+        let fetch_max_bytes = broker.config.configs.fetch_max_bytes();
+        let bytes_max = self.request.max_bytes.min(fetch_max_bytes).max(0) as usize;
         // Nobody waits for more than may be answered (`KafkaApis.handleFetchRequest`).
         let bytes_min = (self.request.min_bytes.max(0) as usize).min(bytes_max);
         let mut gathered = Gathered {
@@ -69,27 +114,31 @@ impl DelayedFetch {
             .map(|topic| self.read_topic(broker, topic, &mut gathered))
             .collect();
         let expired = self.deadline <= now.monotonic;
-        let enough = bytes_min <= gathered.bytes || gathered.more;
+        let is_loading = !gathered.loads.is_empty();
+        let enough = bytes_min <= gathered.bytes || gathered.more || is_loading;
         // A load in flight is awaited even past the deadline while there is nothing to give:
         // otherwise a consumer with a short wait would never see a record that must be loaded.
-        let starved = gathered.bytes == 0 && !gathered.loads.is_empty();
-        if gathered.failed || (enough && !starved) || (expired && !starved) {
+        let starved = gathered.bytes == 0 && is_loading;
+        if gathered.failed || (!starved && (enough || expired)) {
             return Progress::Respond(Response::Fetch(FetchResponse {
                 responses,
                 ..Default::default()
             }));
         }
-        let deadline = (!expired).then_some(self.deadline);
-        let watches = gathered
-            .loads
-            .into_iter()
-            .chain(gathered.partitions)
-            .collect();
+        self.bytes = gathered.bytes as u64;
+        self.bytes_wanted = if expired { 1 } else { bytes_min.max(1) as u64 };
+        self.counted = gathered.counted;
+        let partitions = self.counted.keys().map(|id| Watch::Partition(*id));
+        let watches = gathered.loads.into_iter().chain(partitions).collect();
         Progress::Park(Parked {
-            operation: Delayed::Fetch(self),
-            deadline,
+            deadline: (!expired).then_some(self.deadline),
             watches,
+            operation: Delayed::Fetch(self),
         })
+    }
+
+    fn committed_only(&self) -> bool {
+        self.request.isolation_level == READ_COMMITTED
     }
 
     fn read_topic(
@@ -146,6 +195,7 @@ impl DelayedFetch {
         let high_watermark = partition.high_watermark();
         let last_stable_offset = broker.logs.last_stable_offset(id, high_watermark);
         let log_start_offset = broker.logs.log_start_offset(id).unwrap_or(0);
+        let log_end_offset = broker.logs.log_end_offset(id).unwrap_or(high_watermark);
         let mut data = PartitionData {
             partition_index: wanted.partition,
             high_watermark,
@@ -155,24 +205,25 @@ impl DelayedFetch {
             records: Some(Bytes::new()),
             ..Default::default()
         };
-        if !(log_start_offset..=high_watermark).contains(&wanted.fetch_offset) {
-            // Between the high watermark and the log's end nothing is shown yet, but the offset is
-            // a valid position of a client that was told of it by an earlier leader: it waits.
-            let log_end_offset = broker.logs.log_end_offset(id).unwrap_or(high_watermark);
-            if wanted.fetch_offset < log_start_offset || log_end_offset < wanted.fetch_offset {
-                return gathered.fail(wanted.partition, ErrorCode::OffsetOutOfRange);
-            }
-            gathered.partitions.insert(Watch::Partition(id));
-            return data;
+        // Between the high watermark and the log's end nothing is shown yet, but the offset is a
+        // valid position of a client that was told of it by an earlier leader: it waits.
+        if !(log_start_offset..=log_end_offset).contains(&wanted.fetch_offset) {
+            return gathered.fail(wanted.partition, ErrorCode::OffsetOutOfRange);
         }
-        let committed_only = self.request.isolation_level == READ_COMMITTED;
-        let end = if committed_only {
-            last_stable_offset
-        } else {
-            high_watermark
+        let end = match self.committed_only() {
+            true => last_stable_offset,
+            false => high_watermark,
         };
-        gathered.partitions.insert(Watch::Partition(id));
-        if gathered.loads.len() >= REQUEST_LOADS_MAX {
+        let position = broker.logs.position(id, end.max(wanted.fetch_offset));
+        let mut counted = Counted {
+            fetch_offset: wanted.fetch_offset,
+            leader_epoch: wanted.current_leader_epoch,
+            bytes: 0,
+            bytes_max: wanted.partition_max_bytes.max(0) as u64,
+            position: position.ok().flatten(),
+        };
+        if gathered.loads.len() >= REQUEST_LOADS_MAX || end < wanted.fetch_offset {
+            gathered.counted.insert(id, counted);
             return data;
         }
         let bytes_max = gathered
@@ -188,7 +239,7 @@ impl DelayedFetch {
                 gathered.add(records.len());
                 let last = record::batches(&records).flatten().last();
                 gathered.more |= last.is_some_and(|(header, _)| header.next_offset() < end);
-                if committed_only {
+                if self.committed_only() {
                     data.aborted_transactions = Some(
                         broker
                             .logs
@@ -202,15 +253,45 @@ impl DelayedFetch {
                             .collect(),
                     );
                 }
+                counted.bytes = records.len() as u64;
                 data.records = Some(records);
-                data
             }
             Ok(Read::Pending(load)) => {
                 gathered.loads.insert(Watch::Load(load));
-                data
             }
-            Err(error) => gathered.fail(wanted.partition, error.error_code()),
+            Err(error) => return gathered.fail(wanted.partition, error.error_code()),
         }
+        gathered.counted.insert(id, counted);
+        data
+    }
+}
+
+impl Counted {
+    /// Counts what has come since: `None` when only reading again can tell.
+    fn count(
+        &mut self,
+        leading: &Leading<'_>,
+        id: PartitionId,
+        committed_only: bool,
+    ) -> Option<u64> {
+        let partition = leading.partitions.get(&id)?;
+        partition.check_leader(self.leader_epoch).ok()?;
+        let offsets = leading.logs.log_start_offset(id)?..=leading.logs.log_end_offset(id)?;
+        if !offsets.contains(&self.fetch_offset) {
+            return None;
+        }
+        let high_watermark = partition.high_watermark();
+        let end = match committed_only {
+            true => leading.logs.last_stable_offset(id, high_watermark),
+            false => high_watermark,
+        };
+        let counted_to = self.position?;
+        let position = leading.logs.position(id, end).ok()??;
+        let bytes = self.bytes + position.saturating_sub(counted_to);
+        let more = bytes.min(self.bytes_max).saturating_sub(self.bytes);
+        self.bytes += more;
+        self.position = Some(position.max(counted_to));
+        Some(more)
     }
 }
 
@@ -223,7 +304,7 @@ struct Gathered {
     /// There is more than was read: what is still to come need not be waited for.
     more: bool,
     loads: BTreeSet<Watch>,
-    partitions: BTreeSet<Watch>,
+    counted: BTreeMap<PartitionId, Counted>,
 }
 
 impl Gathered {

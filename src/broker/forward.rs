@@ -1,8 +1,9 @@
 //! What the controller decides: requests are handed on to it, and its answers back.
 
 use super::connections::{RequestContext, RequestToken};
+use super::delayed::{Delayed, Wake};
 use super::purgatory::{Parked, Watch};
-use super::{Broker, Delayed, Phase, Progress, Wake};
+use super::{Broker, Phase, Progress};
 use crate::metadata::{CONSUMER_OFFSETS_TOPIC, FollowerEvent, consumer_offsets_topic};
 use crate::now::Now;
 use crate::protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -94,9 +95,7 @@ impl Broker {
                     self.moved.insert(Watch::ProducerIds);
                 }
                 FollowerEvent::NoProducerIds(error) => {
-                    for token in self.purgatory.watching_any([Watch::ProducerIds]) {
-                        self.retry(now, token, Wake::NoProducerIds(error));
-                    }
+                    self.wake_watching(now, Watch::ProducerIds, Wake::NoProducerIds(error));
                 }
                 FollowerEvent::Fenced => {
                     self.stopping = Some("another incarnation of this broker has started".into());

@@ -1,7 +1,8 @@
 //! InitProducerId (key 22): hands out producer ids from the controller's blocks.
 
+use super::delayed::{Delayed, Wake};
 use super::purgatory::{Parked, Watch};
-use super::{Broker, Delayed, Progress, Wake};
+use super::{Broker, Progress};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use crate::protocol::messages::init_producer_id_response::InitProducerIdResponse;
@@ -16,7 +17,7 @@ pub(super) fn handle(broker: &mut Broker, now: Now, request: InitProducerIdReque
         return refused(ErrorCode::InvalidRequest);
     }
     let deadline = Some(now.monotonic + PRODUCER_IDS_WAIT_MS_MAX);
-    advance(broker, deadline, Wake::Moved)
+    advance(broker, deadline, Wake::Moved(Watch::ProducerIds))
 }
 
 /// Answers with a producer id, or waits for one.
@@ -40,7 +41,7 @@ pub(super) fn advance(broker: &mut Broker, deadline: Option<Instant>, wake: Wake
         (Wake::NoProducerIds(_) | Wake::Deadline, None) => {
             refused(ErrorCode::CoordinatorLoadInProgress)
         }
-        (Wake::Moved | Wake::RolledBack(_), None) => Progress::Park(Parked {
+        (Wake::Moved(_) | Wake::RolledBack(..), None) => Progress::Park(Parked {
             operation: Delayed::InitProducerId,
             deadline,
             watches: BTreeSet::from([Watch::ProducerIds]),

@@ -1,9 +1,10 @@
 //! ListOffsets (key 2): offsets by time, and the ends of a log.
 
 use super::connections::RequestContext;
+use super::delayed::{Delayed, Wake};
 use super::purgatory::{Parked, Watch};
-use super::{Broker, Delayed, Progress, REQUEST_LOADS_MAX};
-use crate::log::{Lookup, TimestampOffset};
+use super::{Broker, Progress, REQUEST_LOADS_MAX};
+use crate::log::{LoadId, Lookup, TimestampOffset};
 use crate::protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
@@ -11,7 +12,7 @@ use crate::protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 use crate::protocol::{ErrorCode, Response};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 /// The log's end, as this consumer may see it.
 const LATEST_TIMESTAMP: i64 = -1;
@@ -31,7 +32,10 @@ const READ_COMMITTED: i8 = 1;
 pub struct DelayedListOffsets {
     isolation_level: i8,
     response: ListOffsetsResponse,
-    waiting: Vec<Waiting>,
+    /// Partitions to look up next.
+    waiting: VecDeque<Waiting>,
+    /// Partitions that wait for a load.
+    loading: BTreeMap<LoadId, Vec<Waiting>>,
 }
 
 /// A partition without an answer yet. Those that have one keep it: all of them at once may need
@@ -49,7 +53,7 @@ pub(super) fn handle(
     request: ListOffsetsRequest,
 ) -> Progress {
     let mut response = ListOffsetsResponse::default();
-    let mut waiting = Vec::new();
+    let mut waiting = VecDeque::new();
     for (name, partitions) in by_partition(request.topics) {
         let mut answers = Vec::new();
         for mut asked in partitions.into_values() {
@@ -62,7 +66,7 @@ pub(super) fn handle(
             match checked {
                 Ok(()) => {
                     answers.push(answer(&wanted, None));
-                    waiting.push(Waiting {
+                    waiting.push_back(Waiting {
                         topic: response.topics.len(),
                         partition: answers.len() - 1,
                         wanted,
@@ -81,8 +85,9 @@ pub(super) fn handle(
         isolation_level: request.isolation_level,
         response,
         waiting,
+        loading: BTreeMap::new(),
     }
-    .advance(broker)
+    .look_up(broker)
 }
 
 /// What is asked of each partition, also where a topic is named twice.
@@ -101,33 +106,41 @@ fn by_partition(
 }
 
 impl DelayedListOffsets {
-    pub(super) fn advance(mut self, broker: &mut Broker) -> Progress {
-        let isolation_level = self.isolation_level;
-        let topics = &mut self.response.topics;
-        let mut watches = BTreeSet::new();
-        self.waiting.retain(|waiting| {
-            if watches.len() >= REQUEST_LOADS_MAX {
-                return true;
-            }
-            let topic = &mut topics[waiting.topic];
-            let found = look_up(broker, &topic.name, &waiting.wanted, isolation_level);
+    /// True when a load has ended that a partition waits for.
+    pub(super) fn wake(&mut self, wake: Wake<'_>) -> bool {
+        let Wake::Moved(Watch::Load(load)) = wake else {
+            return false;
+        };
+        // Before the others: what was loaded for them is in the cache now.
+        for waiting in self.loading.remove(&load).unwrap_or_default() {
+            self.waiting.push_front(waiting);
+        }
+        true
+    }
+
+    pub(super) fn look_up(mut self, broker: &mut Broker) -> Progress {
+        while self.loading.len() < REQUEST_LOADS_MAX
+            && let Some(waiting) = self.waiting.pop_front()
+        {
+            let topic = &mut self.response.topics[waiting.topic];
+            let found = look_up(broker, &topic.name, &waiting.wanted, self.isolation_level);
             topic.partitions[waiting.partition] = match found {
                 Ok(Lookup::Ready(found)) => answer(&waiting.wanted, found),
                 Ok(Lookup::Pending(load)) => {
-                    watches.insert(Watch::Load(load));
-                    return true;
+                    self.loading.entry(load).or_default().push(waiting);
+                    continue;
                 }
                 Err(error) => refusal(&waiting.wanted, error),
             };
-            false
-        });
-        if self.waiting.is_empty() {
+        }
+        if self.loading.is_empty() {
             return Progress::Respond(Response::ListOffsets(self.response));
         }
+        let watches = self.loading.keys().map(|load| Watch::Load(*load));
         Progress::Park(Parked {
-            operation: Delayed::ListOffsets(self),
             deadline: None,
-            watches,
+            watches: watches.collect(),
+            operation: Delayed::ListOffsets(self),
         })
     }
 }

@@ -1,8 +1,9 @@
 //! Metadata (key 3): the cluster as clients see it, and topics created by asking for them.
 
 use super::connections::RequestContext;
+use super::delayed::Delayed;
 use super::purgatory::Parked;
-use super::{Broker, Delayed, Progress};
+use super::{Broker, Progress};
 use crate::metadata::{
     CONSUMER_OFFSETS_TOPIC, NO_LEADER, TopicImage, is_internal_topic, validate_topic_name,
 };

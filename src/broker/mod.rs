@@ -7,6 +7,7 @@
 mod api_versions;
 mod config;
 mod connections;
+mod delayed;
 mod delete_records;
 mod describe_cluster;
 mod describe_configs;
@@ -34,17 +35,16 @@ use crate::log::{CHUNK_BYTES_MAX, CHUNK_CACHE_BYTES_MAX, LogEvent, LogManager, P
 use crate::machine::{Effect, Event, Machine, Peer};
 use crate::metadata::MetadataFollower;
 use crate::now::{Instant, Now};
-use crate::protocol::{EncodeError, ErrorCode, Response, Uuid};
+use crate::protocol::{EncodeError, Response, Uuid};
 use crate::replica::Partition;
 use crate::storage::StorageError;
 use connections::{Answer, Connections, Ready};
+use delayed::{Delayed, Wake};
 use early::EarlyRequests;
 use groups::Shards;
 use purgatory::{Parked, Purgatory, Watch};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most bytes of records in one Fetch response, as `fetch.max.bytes`.
-pub const FETCH_BYTES_MAX: usize = 57_671_680;
 /// Loads that one request may have under way. Each brings up to a chunk, and all of them must stay
 /// in the cache until the request has used them.
 pub const REQUEST_LOADS_MAX: usize = CHUNK_CACHE_BYTES_MAX / CHUNK_BYTES_MAX / 2;
@@ -69,7 +69,7 @@ pub struct Broker {
     purgatory: Purgatory<Delayed>,
     group_requests: groups::GroupRequests,
     next_group_request: u64,
-    /// What has moved during this event; its watchers are tried again once, at the end.
+    /// What has moved during this event; its watchers are woken at the end.
     moved: BTreeSet<Watch>,
     /// Whose appends were rolled back during this event, likewise.
     rolled_back: BTreeMap<PartitionId, StorageError>,
@@ -88,35 +88,6 @@ enum Phase {
     },
     Running,
     Stopped,
-}
-
-/// A request at rest in the purgatory.
-#[derive(Debug)]
-enum Delayed {
-    Produce(produce::DelayedProduce),
-    Fetch(fetch::DelayedFetch),
-    ListOffsets(list_offsets::DelayedListOffsets),
-    DeleteRecords(delete_records::DelayedDeleteRecords),
-    Group(groups::DelayedGroupCall),
-    /// Waits for the controller's answer, which is handed on as it comes.
-    Forwarded,
-    /// Waits until the controller has created topics, and starts over.
-    AwaitsTopics(crate::protocol::Request),
-    /// Waits for a block of producer ids.
-    InitProducerId,
-}
-
-/// Why a parked request is tried again.
-#[derive(Clone, Copy, Debug)]
-enum Wake<'a> {
-    /// Something that it watches has moved.
-    Moved,
-    /// Its deadline has come.
-    Deadline,
-    /// There are no producer ids, and why.
-    NoProducerIds(ErrorCode),
-    /// What was appended to these partitions and not yet durable is gone.
-    RolledBack(&'a BTreeMap<PartitionId, StorageError>),
 }
 
 /// What a handler has come to.
@@ -197,8 +168,8 @@ impl Machine for Broker {
         for event in log_events {
             self.log_event(now, event);
         }
-        self.retry_moved(now);
-        self.retry_rolled_back(now);
+        self.wake_moved(now);
+        self.wake_rolled_back(now);
         self.activate_shards(now);
         // A request may have set a deadline that has come already, such as that of a first
         // rebalance without delay.
@@ -223,7 +194,7 @@ impl Broker {
 
     fn wake(&mut self, now: Now) {
         for token in self.purgatory.due(now.monotonic) {
-            self.retry(now, token, Wake::Deadline);
+            self.wake_parked(now, token, Wake::Deadline);
         }
         if let Phase::Running = self.phase {
             self.logs.tick(now);
@@ -251,48 +222,6 @@ impl Broker {
             LogEvent::Stopped { id, why } => self.roll_back(id, StorageError::Corrupt(why)),
             LogEvent::Fatal(error) => self.stopping = Some(error.to_string()),
         }
-    }
-
-    /// Tries those again who watch what has moved: each once, for a commit may move a thousand
-    /// partitions that one fetch watches.
-    fn retry_moved(&mut self, now: Now) {
-        let moved = std::mem::take(&mut self.moved);
-        for token in self.purgatory.watching_any(moved) {
-            self.retry(now, token, Wake::Moved);
-        }
-    }
-
-    /// Tells those who wait for what was rolled back: each once, like the above.
-    fn retry_rolled_back(&mut self, now: Now) {
-        let rolled_back = std::mem::take(&mut self.rolled_back);
-        let watches = rolled_back.keys().copied().map(Watch::Partition);
-        for token in self.purgatory.watching_any(watches) {
-            self.retry(now, token, Wake::RolledBack(&rolled_back));
-        }
-    }
-
-    fn retry(&mut self, now: Now, token: RequestToken, wake: Wake<'_>) {
-        let Some(Parked {
-            operation,
-            deadline,
-            watches,
-        }) = self.purgatory.take(token)
-        else {
-            return;
-        };
-        let progress = match operation {
-            Delayed::Produce(produce) => produce.advance(self, deadline, wake),
-            Delayed::Fetch(fetch) => fetch.advance(self, now, wake),
-            Delayed::ListOffsets(lookup) => lookup.advance(self),
-            Delayed::DeleteRecords(deletion) => deletion.advance(self, deadline, wake),
-            Delayed::InitProducerId => init_producer_id::advance(self, deadline, wake),
-            operation => Progress::Park(Parked {
-                operation,
-                deadline,
-                watches,
-            }),
-        };
-        self.settle_request(token, progress);
     }
 
     /// Carries out what a handler has come to.

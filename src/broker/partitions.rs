@@ -216,6 +216,10 @@ impl Broker {
             .partitions
             .entry(id)
             .or_insert_with(|| Partition::new(node_id, durable_end));
+        if partition.leader_epoch() < state.leader_epoch {
+            // Who waits under an older epoch is fenced.
+            self.moved.insert(Watch::Partition(id));
+        }
         partition.update(state);
         // A new leader epoch forgets what was known of any replica, this one too.
         partition.update_durable_end(node_id, durable_end);

@@ -1,10 +1,11 @@
 //! Produce (key 0): appends batches and answers when they are as safe as `acks` asks.
 
 use super::connections::RequestContext;
+use super::delayed::{Delayed, Leading, Wake};
 use super::purgatory::{Parked, Watch};
-use super::{Broker, Delayed, Progress, Wake};
+use super::{Broker, Progress};
 use crate::log::{AppendOrigin, PartitionId};
-use crate::now::Now;
+use crate::now::{Instant, Now};
 use crate::planted::{self, PlantedBug};
 use crate::protocol::messages::produce_request::{PartitionProduceData, ProduceRequest};
 use crate::protocol::messages::produce_response::{
@@ -13,7 +14,7 @@ use crate::protocol::messages::produce_response::{
 use crate::protocol::{ErrorCode, Response};
 use crate::record::{BatchHeader, Compression};
 use crate::storage::StorageError;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The first version that may bring batches compressed with zstd.
 const SINCE_ZSTD: i16 = 7;
@@ -22,7 +23,7 @@ const SINCE_ZSTD: i16 = 7;
 #[derive(Debug)]
 pub struct DelayedProduce {
     response: ProduceResponse,
-    waiting: Vec<Waiting>,
+    waiting: BTreeMap<PartitionId, Vec<Waiting>>,
     acks: i16,
 }
 
@@ -30,7 +31,6 @@ pub struct DelayedProduce {
 struct Waiting {
     topic: usize,
     partition: usize,
-    id: PartitionId,
     /// The offset behind the appended batch.
     required_offset: i64,
 }
@@ -43,7 +43,7 @@ pub(super) fn handle(
 ) -> Progress {
     let acks = request.acks;
     let mut response = ProduceResponse::default();
-    let mut waiting = Vec::new();
+    let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
     // Of a partition that is named twice Kafka 4.3.1 keeps the last batch and drops the others,
     // whose producer believes them stored. Here each is appended and answered.
     for topic in &request.topic_data {
@@ -52,10 +52,9 @@ pub(super) fn handle(
             let answer = match append(broker, now, context, &request, &topic.name, data) {
                 Ok((answer, id, required_offset)) => {
                     let (topic, partition) = (response.responses.len(), answers.len());
-                    waiting.push(Waiting {
+                    waiting.entry(id).or_default().push(Waiting {
                         topic,
                         partition,
-                        id,
                         required_offset,
                     });
                     answer
@@ -85,12 +84,17 @@ pub(super) fn handle(
         };
     }
     let deadline = Some(now.monotonic + request.timeout_ms.max(0) as u64);
-    DelayedProduce {
+    let ids: Vec<_> = waiting.keys().copied().collect();
+    let mut produce = DelayedProduce {
         response,
         waiting,
         acks,
+    };
+    let leading = broker.leading();
+    for id in ids {
+        produce.wake(&leading, Wake::Moved(Watch::Partition(id)));
     }
-    .advance(broker, deadline, Wake::Moved)
+    produce.go_on(deadline)
 }
 
 type Appended = (PartitionProduceResponse, PartitionId, i64);
@@ -183,73 +187,88 @@ fn append(
 }
 
 impl DelayedProduce {
-    pub(super) fn advance(
-        mut self,
-        broker: &mut Broker,
-        deadline: Option<crate::now::Instant>,
-        wake: Wake<'_>,
-    ) -> Progress {
+    /// Answers for what has become safe or was cut off. True when nothing is left to wait for.
+    pub(super) fn wake(&mut self, leading: &Leading<'_>, wake: Wake<'_>) -> bool {
         let acks = self.acks;
-        let response = &mut self.response;
-        self.waiting.retain(|waiting| {
-            let outcome = match wake {
-                Wake::RolledBack(lost) if lost.contains_key(&waiting.id) => {
-                    Some(Err(rolled_back(&lost[&waiting.id])))
-                }
-                _ if planted::active(PlantedBug::AcknowledgedBeforeCommit) => Some(Ok(())),
-                _ => broker.progress_of(waiting.id, waiting.required_offset, acks),
-            };
-            let outcome = match (outcome, wake) {
-                (None, Wake::Deadline) => Err((ErrorCode::RequestTimedOut, None)),
-                (None, _) => return true,
-                (Some(outcome), _) => outcome,
-            };
-            if let Err((error, message)) = outcome {
-                let answer =
-                    &mut response.responses[waiting.topic].partition_responses[waiting.partition];
-                answer.error_code = error.code();
-                answer.error_message = message;
-                answer.base_offset = -1;
-                answer.log_append_time_ms = -1;
+        match wake {
+            Wake::Moved(Watch::Partition(id)) => {
+                self.settle(id, |required_offset| {
+                    progress_of(leading, id, required_offset, acks)
+                });
             }
-            false
-        });
+            Wake::RolledBack(id, error) => self.settle(id, |_| Some(Err(rolled_back(error)))),
+            Wake::Deadline => {
+                for waiting in std::mem::take(&mut self.waiting).into_values().flatten() {
+                    self.fail(&waiting, ErrorCode::RequestTimedOut, None);
+                }
+            }
+            Wake::Moved(_) | Wake::NoProducerIds(_) => {}
+        }
+        self.waiting.is_empty()
+    }
+
+    fn settle(&mut self, id: PartitionId, progress: impl Fn(i64) -> Option<Outcome>) {
+        let Some(waiting) = self.waiting.remove(&id) else {
+            return;
+        };
+        let mut left = Vec::new();
+        for waiting in waiting {
+            match progress(waiting.required_offset) {
+                None => left.push(waiting),
+                Some(Ok(())) => {}
+                Some(Err((error, message))) => self.fail(&waiting, error, message),
+            }
+        }
+        if !left.is_empty() {
+            self.waiting.insert(id, left);
+        }
+    }
+
+    fn fail(&mut self, waiting: &Waiting, error: ErrorCode, message: Option<String>) {
+        let topic = &mut self.response.responses[waiting.topic];
+        let answer = &mut topic.partition_responses[waiting.partition];
+        answer.error_code = error.code();
+        answer.error_message = message;
+        answer.base_offset = -1;
+        answer.log_append_time_ms = -1;
+    }
+
+    pub(super) fn go_on(self, deadline: Option<Instant>) -> Progress {
         if self.waiting.is_empty() {
             return Progress::Respond(Response::Produce(self.response));
         }
-        let watches: BTreeSet<_> = self
-            .waiting
-            .iter()
-            .map(|waiting| Watch::Partition(waiting.id))
-            .collect();
+        let watches = self.waiting.keys().map(|id| Watch::Partition(*id));
         Progress::Park(Parked {
-            operation: Delayed::Produce(self),
             deadline,
-            watches,
+            watches: watches.collect(),
+            operation: Delayed::Produce(self),
         })
     }
+}
+
+type Outcome = Result<(), (ErrorCode, Option<String>)>;
+
+/// Whether everything below `required_offset` is as safe as `acks` asks: `None` not yet.
+fn progress_of(
+    leading: &Leading<'_>,
+    id: PartitionId,
+    required_offset: i64,
+    acks: i16,
+) -> Option<Outcome> {
+    if planted::active(PlantedBug::AcknowledgedBeforeCommit) {
+        return Some(Ok(()));
+    }
+    let Some(partition) = leading.partitions.get(&id) else {
+        return Some(Err((ErrorCode::UnknownTopicOrPartition, None)));
+    };
+    let safe = match acks {
+        -1 => partition.high_watermark(),
+        _ => leading.logs.durable_end(id).unwrap_or(0),
+    };
+    (required_offset <= safe).then_some(Ok(()))
 }
 
 /// What a request is told whose records were cut off again.
 pub(super) fn rolled_back(error: &StorageError) -> (ErrorCode, Option<String>) {
     (ErrorCode::KafkaStorageError, Some(error.to_string()))
-}
-
-impl Broker {
-    /// Whether everything below `required_offset` is as safe as `acks` asks: `None` not yet.
-    fn progress_of(
-        &self,
-        id: PartitionId,
-        required_offset: i64,
-        acks: i16,
-    ) -> Option<Result<(), (ErrorCode, Option<String>)>> {
-        let Some(partition) = self.partitions.get(&id) else {
-            return Some(Err((ErrorCode::UnknownTopicOrPartition, None)));
-        };
-        let safe = match acks {
-            -1 => partition.high_watermark(),
-            _ => self.logs.durable_end(id).unwrap_or(0),
-        };
-        (required_offset <= safe).then_some(Ok(()))
-    }
 }

@@ -65,7 +65,13 @@ impl<Operation> Purgatory<Operation> {
         self.parked.insert(token, parked);
     }
 
-    /// Takes a request out, to try it again or to answer it.
+    /// A request at rest, to tell it what has happened.
+    pub fn get_mut(&mut self, token: RequestToken) -> Option<&mut Operation> {
+        let parked = self.parked.get_mut(&token)?;
+        Some(&mut parked.operation)
+    }
+
+    /// Takes a request out, to go on with it or to answer it.
     pub fn take(&mut self, token: RequestToken) -> Option<Parked<Operation>> {
         let parked = self.parked.remove(&token)?;
         if let Some(deadline) = parked.deadline {
@@ -82,12 +88,10 @@ impl<Operation> Purgatory<Operation> {
         Some(parked)
     }
 
-    /// The requests that wait for any of these, oldest first, each once.
-    pub fn watching_any(&self, watches: impl IntoIterator<Item = Watch>) -> BTreeSet<RequestToken> {
-        let watchers = watches
-            .into_iter()
-            .filter_map(|watch| self.watchers.get(&watch));
-        watchers.flatten().copied().collect()
+    /// The requests that wait for `watch`, oldest first.
+    pub fn watching(&self, watch: Watch) -> Vec<RequestToken> {
+        let tokens = self.watchers.get(&watch).into_iter().flatten();
+        tokens.copied().collect()
     }
 
     /// The requests whose deadline has come, earliest first.
@@ -140,11 +144,12 @@ mod tests {
         let mut purgatory = Purgatory::default();
         purgatory.park(RequestToken(1), parked(10));
         purgatory.park(RequestToken(2), parked(20));
-        let watching =
-            |purgatory: &Purgatory<()>| Vec::from_iter(purgatory.watching_any([WATCH, WATCH]));
-        assert_eq!(watching(&purgatory), [RequestToken(1), RequestToken(2)]);
+        assert_eq!(
+            purgatory.watching(WATCH),
+            [RequestToken(1), RequestToken(2)]
+        );
         assert!(purgatory.take(RequestToken(1)).is_some());
-        assert_eq!(watching(&purgatory), [RequestToken(2)]);
+        assert_eq!(purgatory.watching(WATCH), [RequestToken(2)]);
         assert_eq!(purgatory.due(Instant(100)), [RequestToken(2)]);
         assert!(purgatory.take(RequestToken(1)).is_none());
     }

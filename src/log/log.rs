@@ -265,6 +265,12 @@ impl Log {
         self.tail.push(&self.config, appended_ms, header, bytes);
     }
 
+    /// How many bytes were appended before the batch that holds `offset` since the log was opened;
+    /// `None` where that batch is in a segment.
+    pub fn position(&self, offset: i64) -> Option<u64> {
+        (self.head.segments_end <= offset).then(|| self.tail.position(offset))
+    }
+
     /// Takes the batches of a journal row again, at opening. The error says why they cannot be
     /// what follows the log so far.
     pub fn restore(

@@ -269,6 +269,17 @@ impl LogManager {
         Some(self.logs.get(&id)?.visible_end())
     }
 
+    /// How many bytes were appended before the batch that holds `offset` since the logs were
+    /// opened: what lies between two offsets is the difference. `None` where the batch is in a
+    /// segment already.
+    ///
+    /// Error: nothing of the log may be used.
+    pub fn position(&self, id: PartitionId, offset: i64) -> Result<Option<u64>, LogError> {
+        let log = self.logs.get(&id).ok_or(LogError::UnknownPartition)?;
+        log.check_usable()?;
+        Ok(log.position(offset))
+    }
+
     /// Tells a log its high watermark, above which nothing is deleted or compacted. A log that is
     /// not told (the only replica's) takes its durable end.
     pub fn set_high_watermark(&mut self, id: PartitionId, high_watermark: i64) {

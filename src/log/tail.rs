@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 pub(super) struct Tail {
     batches: VecDeque<TailBatch>,
     size_bytes: usize,
+    /// Bytes of all batches that were ever pushed and not taken back.
+    end_position: u64,
     /// The segment that the next batch may join.
     active: Option<ActiveSegment>,
 }
@@ -24,6 +26,8 @@ pub(super) struct Tail {
 pub(super) struct TailBatch {
     pub header: BatchHeader,
     pub bytes: Bytes,
+    /// Bytes of the batches that were pushed before it.
+    pub position: u64,
     pub appended_ms: i64,
     /// The base offset of its segment.
     pub segment_base: i64,
@@ -54,10 +58,13 @@ impl Tail {
         bytes: Bytes,
     ) {
         let segment_base = self.place(config, &header, appended_ms);
+        let position = self.end_position;
         self.size_bytes += bytes.len();
+        self.end_position += bytes.len() as u64;
         self.batches.push_back(TailBatch {
             header,
             bytes,
+            position,
             appended_ms,
             segment_base,
         });
@@ -130,6 +137,13 @@ impl Tail {
         self.batches.range(first..)
     }
 
+    /// How many bytes were pushed before the batch that holds `offset`, which is not below the
+    /// tail.
+    pub fn position(&self, offset: i64) -> u64 {
+        let batch = self.from(offset).next();
+        batch.map_or(self.end_position, |batch| batch.position)
+    }
+
     /// Forgets the batches below `offset`: they are in segments now.
     pub fn drop_below(&mut self, offset: i64) {
         while let Some(batch) = self.batches.front()
@@ -146,6 +160,7 @@ impl Tail {
             && batch.header.last_offset() >= offset
         {
             self.size_bytes -= batch.bytes.len();
+            self.end_position = batch.position;
             self.batches.pop_back();
         }
     }

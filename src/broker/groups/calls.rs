@@ -1,8 +1,9 @@
 //! Requests to group coordinators: split into one part per group, merged into one answer.
 
 use super::super::connections::{RequestContext, RequestToken};
+use super::super::delayed::Delayed;
 use super::super::purgatory::Parked;
-use super::super::{Broker, Delayed, Progress};
+use super::super::{Broker, Progress};
 use crate::coordinator::group::{GroupRequest, RequestId, partition_for};
 use crate::metadata::CONSUMER_OFFSETS_TOPIC;
 use crate::now::Now;

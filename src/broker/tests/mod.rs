@@ -5,5 +5,7 @@ mod life;
 mod node;
 mod records;
 mod retention;
+#[cfg(not(target_family = "wasm"))]
+mod scale;
 mod storm;
 mod topics;

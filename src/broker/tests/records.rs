@@ -143,6 +143,79 @@ fn a_long_poll_waits_for_min_bytes_or_its_time() {
     );
 }
 
+/// The bytes that a fetch is answered with, once it is.
+fn fetched_bytes(node: &mut Node) -> Option<usize> {
+    let response = node.answer(2)?;
+    let Response::Fetch(response) = response else {
+        panic!("no answer to a fetch");
+    };
+    let partitions = response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partitions);
+    Some(
+        partitions
+            .map(|data| data.records.as_ref().map_or(0, Bytes::len))
+            .sum(),
+    )
+}
+
+#[test]
+fn a_long_poll_is_answered_with_the_append_that_completes_its_min_bytes() {
+    let small = batch(&["a"]);
+    // The second goes straight to its segment, the third is in the journal for a while.
+    for value_bytes in [10, 300_000, 5_000] {
+        let mut node = Node::start();
+        node.create_topic("t", 2, &[]);
+        let last = batch(&["x".repeat(value_bytes).as_str()]);
+        let min_bytes = 100 * small.len() + last.len();
+        let mut request = fetch_request("t", 0, 0, min_bytes as i32, 60_000);
+        let mut second = request.topics[0].partitions[0].clone();
+        second.partition = 1;
+        request.topics[0].partitions.push(second);
+        node.send(2, 11, Request::Fetch(request));
+        for produced in 0..100 {
+            node.produce("t", produced % 2, small.clone());
+        }
+        assert_eq!(fetched_bytes(&mut node), None);
+        node.produce("t", 0, last);
+        assert_eq!(fetched_bytes(&mut node), Some(min_bytes));
+    }
+}
+
+#[test]
+fn no_more_of_a_partition_counts_than_may_be_fetched_of_it() {
+    let mut node = node();
+    let mut request = fetch_request("t", 0, 0, 200, 500);
+    request.topics[0].partitions[0].partition_max_bytes = 100;
+    node.send(2, 11, Request::Fetch(request));
+    for _ in 0..10 {
+        node.produce("t", 0, batch(&["a"]));
+    }
+    assert_eq!(fetched_bytes(&mut node), None);
+    node.pass(500);
+    assert_eq!(fetched_bytes(&mut node), Some(batch(&["a"]).len()));
+}
+
+#[test]
+fn a_long_poll_ends_when_its_position_is_deleted() {
+    let mut node = node();
+    node.produce("t", 0, batch(&["a"]));
+    node.send(
+        2,
+        11,
+        Request::Fetch(fetch_request("t", 0, 0, 1_000, 60_000)),
+    );
+    assert_eq!(delete_records(&mut node, 1), (0, 1));
+    let Some(Response::Fetch(response)) = node.answer(2) else {
+        panic!("no answer");
+    };
+    assert_eq!(
+        response.responses[0].partitions[0].error_code,
+        ErrorCode::OffsetOutOfRange.code()
+    );
+}
+
 #[test]
 fn after_a_gap_in_time_a_long_poll_has_its_whole_wait_again() {
     let mut node = node();
@@ -241,6 +314,25 @@ fn a_rolled_back_commit_raises_the_leader_epoch() {
         "{} {}",
         epoch(&before),
         epoch(&after)
+    );
+}
+
+#[test]
+fn a_new_leader_epoch_fences_a_long_poll_of_an_older_one() {
+    let mut node = node();
+    let mut request = fetch_request("t", 0, 0, 1, 60_000);
+    request.topics[0].partitions[0].current_leader_epoch = 0;
+    node.send(2, 11, Request::Fetch(request));
+    node.commits = Some(Outcome::Failed);
+    node.produce("t", 0, batch(&["a"]));
+    node.commits = Some(Outcome::Done);
+    node.run();
+    let Some(Response::Fetch(response)) = node.answer(2) else {
+        panic!("no answer")
+    };
+    assert_eq!(
+        response.responses[0].partitions[0].error_code,
+        ErrorCode::FencedLeaderEpoch.code()
     );
 }
 

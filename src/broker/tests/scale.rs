@@ -1,0 +1,93 @@
+//! Work grows with what a request names and with what an event touches, and no faster: counted in
+//! allocations, which do not depend on how busy the machine is.
+
+use super::node::{Node, batch, fetch_request, produce_request};
+use crate::protocol::Request;
+use crate::protocol::messages::fetch_request::FetchPartition;
+use allocation_counter::AllocationInfo;
+use bytes::Bytes;
+
+/// How many things there are.
+const SIZES: [usize; 3] = [1_000, 10_000, 40_000];
+
+/// Counts the allocations of `work` for each number of things: per thing, the most may cost little
+/// more than the fewest.
+fn assert_linear(what: &str, sizes: &[usize], mut work: impl FnMut(usize) -> AllocationInfo) {
+    let mut per_thing = Vec::new();
+    for things in sizes {
+        let used = work(*things);
+        let (count, bytes) = (used.count_total, used.bytes_total);
+        println!("{what}: {things} things, {count} allocations, {bytes} bytes");
+        per_thing.push((count / *things as u64 + 1, bytes / *things as u64 + 1));
+    }
+    let first = per_thing[0];
+    assert!(
+        per_thing
+            .iter()
+            .all(|it| it.0 <= 2 * first.0 && it.1 <= 2 * first.1),
+        "{what}: allocations and bytes per thing grow: {per_thing:?}"
+    );
+}
+
+/// Sends a fetch that waits for more bytes than will ever come.
+fn park_fetch(node: &mut Node, topic: &str, partitions: i32) {
+    let mut fetch = fetch_request(topic, 0, 0, i32::MAX, i32::MAX);
+    fetch.max_bytes = i32::MAX;
+    let template = FetchPartition {
+        partition_max_bytes: i32::MAX,
+        ..fetch.topics[0].partitions[0].clone()
+    };
+    fetch.topics[0].partitions = (0..partitions)
+        .map(|partition| FetchPartition {
+            partition,
+            ..template.clone()
+        })
+        .collect();
+    node.send(2, 11, Request::Fetch(fetch));
+}
+
+fn produce(node: &mut Node, topic: &str, partition: i32, records: &Bytes) {
+    let request = produce_request(topic, partition, -1, Some(records.clone()));
+    node.send(1, 9, Request::Produce(request));
+    node.run();
+    node.answer(1).expect("an answer");
+}
+
+#[test]
+fn a_parked_fetch_costs_every_small_produce_the_same() {
+    assert_linear("produces before a parked fetch", &SIZES, |produces| {
+        let mut node = Node::start();
+        node.create_topic("t", 1, &[]);
+        park_fetch(&mut node, "t", 1);
+        let records = batch(&["a"]);
+        let used = allocation_counter::measure(|| {
+            for _ in 0..produces {
+                produce(&mut node, "t", 0, &records);
+            }
+        });
+        assert!(node.answer(2).is_none(), "it waits for more");
+        used
+    });
+}
+
+#[test]
+fn a_produce_costs_the_same_however_many_partitions_a_parked_fetch_names() {
+    let used = [1, 3_000].map(|partitions| {
+        let mut node = Node::start();
+        node.create_topic("t", 3_000, &[]);
+        park_fetch(&mut node, "t", partitions);
+        let records = batch(&["a"]);
+        let used = allocation_counter::measure(|| {
+            for _ in 0..100 {
+                produce(&mut node, "t", 0, &records);
+            }
+        });
+        assert!(node.answer(2).is_none(), "it waits for more");
+        used
+    });
+    let [one, many] = used.map(|used| (used.count_total, used.bytes_total));
+    assert!(
+        many.0 <= one.0 + one.0 / 10 && many.1 <= one.1 + one.1 / 10,
+        "{one:?} {many:?}"
+    );
+}
