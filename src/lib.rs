@@ -4,6 +4,7 @@
 //! `ARCHITECTURE.md` has the bird's-eye view, the code map and the invariants of each layer.
 //! Arrows point down only: a room below may not use one above (`tests/architecture`).
 
+mod distinct;
 pub mod machine;
 pub mod now;
 pub mod planted;

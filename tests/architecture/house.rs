@@ -14,7 +14,7 @@ use crate::{Source, Violation};
 
 /// The rooms from the top of the house to its bottom, and the shared modules under them; each with
 /// what it may use.
-const ARROWS: [(&str, &str); 15] = [
+const ARROWS: [(&str, &str); 16] = [
     (
         "bindings",
         "runtime client broker coordinator replica metadata log record protocol storage machine now",
@@ -25,33 +25,37 @@ const ARROWS: [(&str, &str); 15] = [
     ),
     (
         "sim",
-        "client broker coordinator replica metadata log record protocol storage machine planted now",
+        "client broker coordinator replica metadata log record protocol storage machine planted distinct now",
     ),
     // A client knows the broker only by its frames.
     ("client", "record protocol machine planted now"),
     (
         "broker",
-        "coordinator replica metadata log record protocol storage machine planted now",
+        "coordinator replica metadata log record protocol storage machine planted distinct now",
     ),
     (
         "coordinator",
-        "replica metadata log record protocol storage machine planted now",
+        "replica metadata log record protocol storage machine planted distinct now",
     ),
     (
         "replica",
-        "metadata log record protocol storage machine planted now",
+        "metadata log record protocol storage machine planted distinct now",
     ),
     (
         "metadata",
-        "log record protocol storage machine planted now",
+        "log record protocol storage machine planted distinct now",
     ),
-    ("log", "record protocol storage machine planted now"),
+    (
+        "log",
+        "record protocol storage machine planted distinct now",
+    ),
     ("record", "protocol planted now"),
     ("protocol", ""),
     // The events and effects that every node speaks carry storage's requests and replies.
     ("machine", "storage now"),
     ("storage", "planted now"),
     ("planted", ""),
+    ("distinct", ""),
     ("now", ""),
 ];
 

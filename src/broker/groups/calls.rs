@@ -39,9 +39,11 @@ pub struct DelayedGroupCall {
     /// In the order of the request.
     parts: BTreeMap<RequestId, Part>,
     unanswered: usize,
-    /// Partitions of an offset commit whose topics do not exist.
-    refused: Vec<OffsetCommitResponseTopic>,
+    /// Partitions of an offset commit that do not exist, by their topics' names.
+    refused: Refused,
 }
+
+type Refused = BTreeMap<String, Vec<OffsetCommitResponsePartition>>;
 
 #[derive(Debug)]
 struct Part {
@@ -72,7 +74,7 @@ pub fn handle(
     context: &RequestContext,
     mut request: Request,
 ) -> Progress {
-    let mut refused = Vec::new();
+    let mut refused = Refused::new();
     if let Request::OffsetCommit(commit) = &mut request {
         refused = refuse_unknown_topics(broker, commit);
     }
@@ -154,11 +156,8 @@ fn split(request: Request, api_version: i16, shard_count: usize) -> Vec<Request>
 }
 
 /// Takes partitions that do not exist out of a commit, as `KafkaApis.handleOffsetCommitRequest`.
-fn refuse_unknown_topics(
-    broker: &Broker,
-    commit: &mut OffsetCommitRequest,
-) -> Vec<OffsetCommitResponseTopic> {
-    let mut refused = Vec::new();
+fn refuse_unknown_topics(broker: &Broker, commit: &mut OffsetCommitRequest) -> Refused {
+    let mut refused = Refused::new();
     for topic in &mut commit.topics {
         // Kafka 4.3 keeps the topic's id with the offset, whatever the version of the commit.
         topic.topic_id = broker.topic_id(&topic.name).unwrap_or_default();
@@ -175,11 +174,8 @@ fn refuse_unknown_topics(
             exists
         });
         if !partitions.is_empty() {
-            refused.push(OffsetCommitResponseTopic {
-                name: topic.name.clone(),
-                partitions,
-                ..Default::default()
-            });
+            let of_topic = refused.entry(topic.name.clone()).or_default();
+            of_topic.append(&mut partitions);
         }
     }
     commit.topics.retain(|topic| !topic.partitions.is_empty());
@@ -224,16 +220,17 @@ impl DelayedGroupCall {
             merge(&mut merged, answer);
         }
         if let Response::OffsetCommit(response) = &mut merged {
-            for refused in self.refused.drain(..) {
-                match response
-                    .topics
-                    .iter_mut()
-                    .find(|topic| topic.name == refused.name)
-                {
-                    Some(topic) => topic.partitions.extend(refused.partitions),
-                    None => response.topics.push(refused),
-                }
+            for topic in &mut response.topics {
+                let refused = self.refused.remove(&topic.name);
+                topic.partitions.extend(refused.into_iter().flatten());
             }
+            let refused = self.refused.into_iter();
+            let refused = refused.map(|(name, partitions)| OffsetCommitResponseTopic {
+                name,
+                partitions,
+                ..Default::default()
+            });
+            response.topics.extend(refused);
         }
         Progress::Respond(merged)
     }
@@ -469,11 +466,10 @@ impl Broker {
         any
     }
 
-    /// Nobody waits for a parked group request any more.
+    /// Nobody waits for a parked group request any more: its answers will find nobody.
     pub(in super::super) fn forget_group_call(&mut self, call: &DelayedGroupCall) {
         for request_id in call.open_parts() {
             self.group_requests.remove(&request_id);
-            self.shards.forget(request_id);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::protocol::DecodeError;
 use crate::protocol::{ErrorCode, Response, Uuid};
 use crate::record::{BatchBuilder, BatchFields, Compression, RecordError, batches, records};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Bytes that one step of a replay reads.
 const REPLAY_BYTES_MAX: usize = 1 << 20;
@@ -26,6 +26,10 @@ pub struct Shards {
     /// Shards taken up so far: gives each its own seed, and so member ids of its own.
     starts: u64,
     shards: BTreeMap<i32, Shard>,
+    /// When shards have something to do, and which.
+    deadlines: BTreeSet<(Instant, i32)>,
+    /// The loads that replays wait for, and whose.
+    loads: BTreeMap<LoadId, i32>,
     /// Shards whose logs are folded, before they are active.
     folded: Vec<i32>,
     replies: Vec<(RequestId, Result<Response, ErrorCode>)>,
@@ -41,7 +45,9 @@ struct Shard {
     /// Answers, oldest first, each with the log end that must be durable before it leaves.
     waiting: VecDeque<(i64, RequestId, Response)>,
     /// Requests that the shard has neither answered nor handed back.
-    open: Vec<RequestId>,
+    open: BTreeSet<RequestId>,
+    /// As it is noted in [`Shards::deadlines`].
+    deadline: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -52,7 +58,6 @@ enum Phase {
         shard: Box<GroupShard>,
         next_offset: i64,
         end: i64,
-        load: Option<LoadId>,
     },
     /// Everything is replayed; see [`Shards::activate`].
     Folded(Box<GroupShard>),
@@ -68,6 +73,8 @@ impl Shards {
             seed,
             starts: 0,
             shards: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            loads: BTreeMap::new(),
             folded: Vec::new(),
             replies: Vec::new(),
         }
@@ -97,7 +104,6 @@ impl Shards {
             shard,
             next_offset,
             end: logs.log_end_offset(id).unwrap_or(0),
-            load: None,
         };
         let shard = Shard {
             id,
@@ -105,7 +111,8 @@ impl Shards {
             first_fold,
             phase,
             waiting: VecDeque::new(),
-            open: Vec::new(),
+            open: BTreeSet::new(),
+            deadline: None,
         };
         self.shards.insert(id.partition, shard);
         self.replay(logs, id.partition);
@@ -140,6 +147,7 @@ impl Shards {
             if shard.first_fold && !outcome.append.is_empty() {
                 let _ = shard.append(now, logs, &outcome.append);
             }
+            self.note_deadline(partition);
         }
     }
 
@@ -148,6 +156,9 @@ impl Shards {
         let Some(shard) = self.shards.remove(&partition) else {
             return;
         };
+        if let Some(deadline) = shard.deadline {
+            self.deadlines.remove(&(deadline, partition));
+        }
         let waiting = shard.waiting.into_iter().map(|(_, request, _)| request);
         for request in waiting.chain(shard.open) {
             self.replies.push((request, Err(ErrorCode::NotCoordinator)));
@@ -198,7 +209,7 @@ impl Shards {
             return;
         }
         if let Some(shard) = self.shards.get_mut(&partition) {
-            shard.open.push(request.id);
+            shard.open.insert(request.id);
         }
         self.act(now, logs, partition, |shard, outcome| {
             shard.handle(now, request, outcome)
@@ -207,18 +218,9 @@ impl Shards {
 
     /// Does what is due in every shard.
     pub fn expire(&mut self, now: Now, logs: &mut LogManager) {
-        let due: Vec<i32> = self
-            .shards
-            .iter()
-            .filter(|(_, shard)| {
-                shard
-                    .active()
-                    .and_then(GroupShard::next_deadline)
-                    .is_some_and(|d| d <= now.monotonic)
-            })
-            .map(|(partition, _)| *partition)
-            .collect();
-        for partition in due {
+        let due = self.deadlines.iter();
+        let due = due.take_while(|(deadline, _)| *deadline <= now.monotonic);
+        for partition in due.map(|(_, partition)| *partition).collect::<Vec<_>>() {
             self.act(now, logs, partition, |shard, outcome| {
                 shard.expire(now, outcome)
             });
@@ -234,31 +236,33 @@ impl Shards {
         }
     }
 
-    /// Nobody waits for these requests any more.
-    pub fn forget(&mut self, request: RequestId) {
-        for shard in self.shards.values_mut() {
-            shard.open.retain(|open| *open != request);
-            shard.waiting.retain(|(_, waiting, _)| *waiting != request);
-            if let Phase::Active(active) = &mut shard.phase {
-                active.forget(request);
-            }
-        }
-    }
-
     /// The earliest deadline of any shard.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.shards
-            .values()
-            .filter_map(|shard| shard.active()?.next_deadline())
-            .min()
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    fn note_deadline(&mut self, partition: i32) {
+        let Some(shard) = self.shards.get_mut(&partition) else {
+            return;
+        };
+        let deadline = shard.active().and_then(GroupShard::next_deadline);
+        if let Some(before) = std::mem::replace(&mut shard.deadline, deadline) {
+            self.deadlines.remove(&(before, partition));
+        }
+        if let Some(deadline) = deadline {
+            self.deadlines.insert((deadline, partition));
+        }
     }
 
     /// Deadlines start again after a time in which nobody could run.
     pub fn restart_deadlines(&mut self, now: Now) {
-        for shard in self.shards.values_mut() {
-            if let Phase::Active(active) = &mut shard.phase {
+        for partition in self.partitions() {
+            if let Some(shard) = self.shards.get_mut(&partition)
+                && let Phase::Active(active) = &mut shard.phase
+            {
                 active.restart_deadlines(now);
             }
+            self.note_deadline(partition);
         }
     }
 
@@ -270,16 +274,14 @@ impl Shards {
         id: PartitionId,
         high_watermark: i64,
     ) {
-        self.replay(logs, id.partition);
-        self.release(id, high_watermark);
+        if self.id(id.partition) == Some(id) {
+            self.replay(logs, id.partition);
+            self.release(id, high_watermark);
+        }
     }
 
     fn release(&mut self, id: PartitionId, high_watermark: i64) {
-        let Some(shard) = self
-            .shards
-            .get_mut(&id.partition)
-            .filter(|shard| shard.id == id)
-        else {
+        let Some(shard) = self.shards.get_mut(&id.partition) else {
             return;
         };
         while let Some((_, request, response)) = shard
@@ -290,17 +292,9 @@ impl Shards {
         }
     }
 
-    /// A load has ended: replays that waited for it go on.
+    /// A load has ended: the replay that waited for it goes on.
     pub fn loaded(&mut self, logs: &mut LogManager, ended: LoadId) {
-        let waiting: Vec<i32> = self
-            .shards
-            .iter()
-            .filter(|(_, shard)| {
-                matches!(shard.phase, Phase::Loading { load: Some(load), .. } if load == ended)
-            })
-            .map(|(partition, _)| *partition)
-            .collect();
-        for partition in waiting {
+        if let Some(partition) = self.loads.remove(&ended) {
             self.replay(logs, partition);
         }
     }
@@ -326,12 +320,16 @@ impl Shards {
         let mut outcome = Outcome::default();
         action(active, &mut outcome);
         let id = shard.id;
+        self.note_deadline(partition);
+        let Some(shard) = self.shards.get_mut(&partition) else {
+            return;
+        };
         if !outcome.append.is_empty()
             && let Err(code) = shard.append(now, logs, &outcome.append)
         {
             // The shard has applied what its log refuses: only a replay makes them agree.
             for (request, _) in outcome.replies {
-                shard.open.retain(|open| *open != request);
+                shard.open.remove(&request);
                 self.replies.push((request, Err(coordinator_error(code))));
             }
             let leader_epoch = shard.leader_epoch;
@@ -340,7 +338,7 @@ impl Shards {
         }
         let required = logs.log_end_offset(id).unwrap_or(0);
         for (request, response) in outcome.replies {
-            shard.open.retain(|open| *open != request);
+            shard.open.remove(&request);
             shard.waiting.push_back((required, request, response));
         }
         let durable_end = logs.durable_end(id).unwrap_or(0);
@@ -356,7 +354,6 @@ impl Shards {
             shard: folded,
             next_offset,
             end,
-            load,
         } = &mut shard.phase
         {
             if *end <= *next_offset {
@@ -371,7 +368,7 @@ impl Shards {
             }
             match logs.read(id, *next_offset, *end, REPLAY_BYTES_MAX, true) {
                 Ok(Read::Pending(pending)) => {
-                    *load = Some(pending);
+                    self.loads.insert(pending, partition);
                     return;
                 }
                 Ok(Read::Records(chunk)) if !chunk.is_empty() => {

@@ -1,5 +1,7 @@
 //! A whole node, broker and controller, asked through its door.
 
+#[cfg(not(target_family = "wasm"))]
+mod frames;
 mod groups;
 mod life;
 mod node;

@@ -1,9 +1,11 @@
 //! Work grows with what a request names and with what an event touches, and no faster: counted in
 //! allocations, which do not depend on how busy the machine is.
 
+use super::frames::{FRAMES, GROUP, TOPIC, find_coordinator, join_group, names};
 use super::node::{Node, batch, fetch_request, produce_request};
-use crate::protocol::Request;
 use crate::protocol::messages::fetch_request::FetchPartition;
+use crate::protocol::messages::join_group_request::JoinGroupRequest;
+use crate::protocol::{Request, Response};
 use allocation_counter::AllocationInfo;
 use bytes::Bytes;
 
@@ -26,6 +28,62 @@ fn assert_linear(what: &str, sizes: &[usize], mut work: impl FnMut(usize) -> All
             .iter()
             .all(|it| it.0 <= 2 * first.0 && it.1 <= 2 * first.1),
         "{what}: allocations and bytes per thing grow: {per_thing:?}"
+    );
+}
+
+#[test]
+fn a_frame_costs_as_much_as_it_names() {
+    for (what, version, request) in FRAMES {
+        assert_linear(what, &[SIZES[0], SIZES[2]], |things| {
+            let mut node = Node::start();
+            node.create_topic(TOPIC, 1, &[]);
+            node.ask(4, find_coordinator(GROUP));
+            let request = request(things);
+            allocation_counter::measure(|| {
+                node.ask(*version, request);
+            })
+        });
+    }
+}
+
+/// Two members that know many protocols each, and share the last one alone.
+#[test]
+fn the_protocol_of_a_group_is_found_among_many() {
+    assert_linear(
+        "protocols of two members",
+        &[SIZES[0], SIZES[2]],
+        |things| {
+            let mut node = Node::start();
+            node.ask(4, find_coordinator(GROUP));
+            let protocols = |member: &str| {
+                let own = names(things)
+                    .into_iter()
+                    .map(|name| format!("{member}-{name}"));
+                own.chain(["shared".to_owned()]).collect()
+            };
+            let join = |member: &str, member_id: &str| {
+                let Request::JoinGroup(request) = join_group(protocols(member)) else {
+                    panic!("it is one");
+                };
+                Request::JoinGroup(JoinGroupRequest {
+                    member_id: member_id.to_owned(),
+                    ..request
+                })
+            };
+            let Response::JoinGroup(first) = node.ask(3, join("a", "")) else {
+                panic!("no answer");
+            };
+            let again = join("a", &first.member_id);
+            node.send(2, 3, join("b", ""));
+            let mut chosen = None;
+            let used = allocation_counter::measure(|| {
+                if let Response::JoinGroup(response) = node.ask(3, again.clone()) {
+                    chosen = response.protocol_name;
+                }
+            });
+            assert_eq!(chosen.as_deref(), Some("shared"));
+            used
+        },
     );
 }
 

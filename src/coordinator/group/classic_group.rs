@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use super::group_state::GroupState;
-use super::member::Member;
+use super::members::{Member, Members, duration_ms};
 use super::outcome::Parked;
 use super::timer::TimerKey;
 use crate::now::Timestamp;
@@ -35,9 +35,7 @@ pub(super) struct ClassicGroup {
     /// Raised by one by each rebalance.
     pub generation_id: i32,
     pub leader_id: Option<String>,
-    pub members: BTreeMap<String, Member>,
-    /// Member ids by group instance id.
-    pub static_members: BTreeMap<String, String>,
+    pub members: Members,
     /// Member ids that were handed out with MEMBER_ID_REQUIRED and not yet used.
     pub pending_join_members: BTreeSet<String>,
     /// Members that got this generation's JoinGroup answer and sent no SyncGroup yet.
@@ -67,8 +65,7 @@ impl ClassicGroup {
             protocol_name: None,
             generation_id: 0,
             leader_id: None,
-            members: BTreeMap::new(),
-            static_members: BTreeMap::new(),
+            members: Members::default(),
             pending_join_members: BTreeSet::new(),
             pending_sync_members: BTreeSet::new(),
             subscribed_topics: None,
@@ -93,23 +90,16 @@ impl ClassicGroup {
         }
     }
 
-    pub fn awaiting_join_count(&self) -> usize {
-        self.members
-            .values()
-            .filter(|member| member.awaiting_join.is_some())
-            .count()
-    }
-
     /// Nobody is left to wait for, the takers of pending member ids included.
     pub fn has_all_members_joined(&self) -> bool {
-        self.pending_join_members.is_empty() && self.awaiting_join_count() == self.members.len()
+        self.pending_join_members.is_empty() && self.members.awaiting_join() == self.members.len()
     }
 
     /// The longest that any member asks a rebalance to wait.
     pub fn rebalance_timeout_ms(&self) -> u64 {
         self.members
-            .values()
-            .map(|member| super::member::duration_ms(member.rebalance_timeout_ms))
+            .iter()
+            .map(|member| duration_ms(member.rebalance_timeout_ms))
             .max()
             .unwrap_or(0)
     }
@@ -126,26 +116,20 @@ impl ClassicGroup {
         self.protocol_type.as_deref() == Some(protocol_type)
             && protocols
                 .iter()
-                .any(|protocol| self.all_members_support(&protocol.name))
-    }
-
-    fn all_members_support(&self, protocol_name: &str) -> bool {
-        self.members
-            .values()
-            .all(|member| member.supports(protocol_name))
+                .any(|protocol| self.members.all_support(&protocol.name))
     }
 
     /// The protocol for the next generation: of those that all members support each votes for the
     /// one that it prefers. `None` without members.
     pub fn select_protocol(&self) -> Option<String> {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
-        for member in self.members.values() {
+        for member in self.members.iter() {
             // `supports_protocols` was asked before each change of a member, so the members always
             // have a protocol in common.
             let vote = member
-                .protocols
+                .protocols()
                 .iter()
-                .find(|protocol| self.all_members_support(&protocol.name))
+                .find(|protocol| self.members.all_support(&protocol.name))
                 .expect("the members of a group have a protocol in common");
             *votes.entry(&vote.name).or_default() += 1;
         }
@@ -167,7 +151,7 @@ impl ClassicGroup {
         }
         let protocol_name = self.protocol_name.as_deref()?;
         let mut topics = BTreeSet::new();
-        for member in self.members.values() {
+        for member in self.members.iter() {
             let metadata = member.metadata(protocol_name)?;
             let subscription = metadata.get(2..).map(|_| metadata.slice(2..))?;
             let subscription =
@@ -185,7 +169,7 @@ impl ClassicGroup {
         group_instance_id: Option<&str>,
     ) -> Result<(), ErrorCode> {
         if let Some(instance_id) = group_instance_id {
-            match self.static_members.get(instance_id) {
+            match self.members.static_id(instance_id) {
                 None => return Err(ErrorCode::UnknownMemberId),
                 Some(current) if current != member_id => {
                     return Err(ErrorCode::FencedInstanceId);
@@ -193,7 +177,7 @@ impl ClassicGroup {
                 Some(_) => {}
             }
         }
-        if self.members.contains_key(member_id) {
+        if self.members.contains(member_id) {
             Ok(())
         } else {
             Err(ErrorCode::UnknownMemberId)
@@ -202,17 +186,13 @@ impl ClassicGroup {
 
     /// Adds a member. The first one leads.
     pub fn add(&mut self, member: Member, protocol_type: &str) {
-        if let Some(instance_id) = &member.group_instance_id {
-            self.static_members
-                .insert(instance_id.clone(), member.member_id.clone());
-        }
         if self.members.is_empty() {
             self.protocol_type = Some(protocol_type.to_owned());
         }
         self.pending_join_members.remove(&member.member_id);
         self.leader_id
             .get_or_insert_with(|| member.member_id.clone());
-        self.members.insert(member.member_id.clone(), member);
+        self.members.insert(member);
     }
 
     /// Removes a member or a pending member id with its deadline. What it waits for is answered
@@ -224,11 +204,8 @@ impl ClassicGroup {
         let Some(member) = self.members.remove(member_id) else {
             return;
         };
-        if let Some(instance_id) = &member.group_instance_id {
-            self.static_members.remove(instance_id);
-        }
         if self.is_leader(member_id) {
-            self.leader_id = self.members.keys().next().cloned();
+            self.leader_id = self.members.ids().next().cloned();
         }
         answer_parked(context, member, "", ErrorCode::UnknownMemberId);
     }
@@ -238,30 +215,29 @@ impl ClassicGroup {
     pub fn replace_static_member(
         &mut self,
         context: &mut Context,
-        group_instance_id: &str,
         old_member_id: &str,
         new_member_id: &str,
     ) {
         let old = self
             .members
             .remove(old_member_id)
-            .expect("static_members names members of the group only");
+            .expect("a static id names a member of the group");
         context.timer.cancel(&self.session_key(old_member_id));
         self.pending_sync_members.remove(old_member_id);
-        let member = Member {
-            member_id: new_member_id.to_owned(),
-            is_new: false,
-            awaiting_join: None,
-            awaiting_sync: None,
-            ..old.clone()
-        };
+        self.members.insert(old.renamed(new_member_id));
         answer_parked(context, old, old_member_id, ErrorCode::FencedInstanceId);
-        self.members.insert(new_member_id.to_owned(), member);
         if self.is_leader(old_member_id) {
             self.leader_id = Some(new_member_id.to_owned());
         }
-        self.static_members
-            .insert(group_instance_id.to_owned(), new_member_id.to_owned());
+    }
+
+    /// Parks a member's JoinGroup. Kafka would never answer an earlier one that is still there; here
+    /// its connection would then wait for ever, so it learns to join again.
+    pub fn park_join(&mut self, context: &mut Context, member_id: &str, parked: Parked) {
+        if let Some(earlier) = self.members.park_join(member_id, parked) {
+            let error = join_error(member_id, ErrorCode::RebalanceInProgress);
+            context.outcome.reply_join(earlier, error);
+        }
     }
 
     /// Changes the state, if `ClassicGroupState` allows the step.
@@ -311,7 +287,7 @@ impl ClassicGroup {
 
 /// Answers whatever a member that is no more waits for.
 fn answer_parked(context: &mut Context, member: Member, member_id: &str, error: ErrorCode) {
-    if let Some(parked) = member.awaiting_join {
+    if let Some(parked) = member.awaiting_join() {
         context
             .outcome
             .reply_join(parked, join_error(member_id, error));
@@ -321,16 +297,7 @@ fn answer_parked(context: &mut Context, member: Member, member_id: &str, error: 
     }
 }
 
-/// Parks a request in its member's slot. Kafka would never answer an earlier one that is still
-/// there; here its connection would then wait for ever, so it learns to join again.
-pub(super) fn park_join(context: &mut Context, member: &mut Member, parked: Parked) {
-    if let Some(earlier) = member.awaiting_join.replace(parked) {
-        let error = join_error(&member.member_id, ErrorCode::RebalanceInProgress);
-        context.outcome.reply_join(earlier, error);
-    }
-}
-
-/// As [`park_join`], for SyncGroup.
+/// As [`ClassicGroup::park_join`], for SyncGroup.
 pub(super) fn park_sync(context: &mut Context, member: &mut Member, parked: Parked) {
     if let Some(earlier) = member.awaiting_sync.replace(parked) {
         context

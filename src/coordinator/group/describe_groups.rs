@@ -50,16 +50,15 @@ impl GroupShard {
         let states = &request.states_filter;
         let type_passes =
             types.is_empty() || types.iter().any(|filter| names(filter, CLASSIC_GROUP_TYPE));
+        let state_passes = |state: GroupState| {
+            states.is_empty() || states.iter().any(|filter| names(filter, state.name()))
+        };
+        // Once for each state, and not for each group.
+        let passing = GroupState::ALL.map(|state| (state, type_passes && state_passes(state)));
         let groups = self
             .groups
             .values()
-            .filter(|_| type_passes)
-            .filter(|group| {
-                states.is_empty()
-                    || states
-                        .iter()
-                        .any(|filter| names(filter, group.state.name()))
-            })
+            .filter(|group| passing.contains(&(group.state, true)))
             .map(|group| ListedGroup {
                 group_id: group.group_id.clone(),
                 protocol_type: group.protocol_type.clone().unwrap_or_default(),
@@ -148,7 +147,7 @@ impl ClassicGroup {
             .filter(|_| self.state == GroupState::Stable);
         let members = self
             .members
-            .values()
+            .iter()
             .map(|member| DescribedGroupMember {
                 member_id: member.member_id.clone(),
                 group_instance_id: member.group_instance_id.clone(),

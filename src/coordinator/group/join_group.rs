@@ -1,12 +1,13 @@
 //! JoinGroup.
 
-use super::classic_group::{ClassicGroup, join_error, park_join};
+use super::classic_group::{ClassicGroup, join_error};
 use super::config::PENDING_MEMBERS_MAX;
 use super::context::Context;
 use super::group_state::GroupState;
-use super::member::{Member, distinct_protocols, duration_ms};
+use super::members::{Member, duration_ms};
 use super::outcome::Parked;
 use super::records::group_metadata_record;
+use crate::distinct::distinct_by;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::join_group_request::JoinGroupRequest;
 use crate::protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
@@ -31,7 +32,8 @@ impl Join {
         if parked.version == 0 {
             request.rebalance_timeout_ms = request.session_timeout_ms;
         }
-        request.protocols = distinct_protocols(request.protocols);
+        // The first of a name counts, as in Kafka's `JoinGroupRequestProtocolCollection`.
+        request.protocols = distinct_by(request.protocols, |protocol| protocol.name.clone());
         Join {
             parked,
             client_id,
@@ -83,8 +85,8 @@ impl ClassicGroup {
             // Counted are those who wait: the group may be larger than the limit if that was
             // lowered, and the last to rejoin are then turned away.
             GroupState::PreparingRebalance => {
-                member.is_some_and(|member| member.awaiting_join.is_some())
-                    || self.awaiting_join_count() < max
+                member.is_some_and(|member| member.awaiting_join().is_some())
+                    || self.members.awaiting_join() < max
             }
             GroupState::CompletingRebalance | GroupState::Stable => {
                 member.is_some() || self.members.len() < max
@@ -95,7 +97,7 @@ impl ClassicGroup {
     fn join_new_member(&mut self, context: &mut Context, join: Join) {
         if let Some(instance_id) = join.request.group_instance_id.clone() {
             let new_member_id = context.member_ids.next(&instance_id);
-            return match self.static_members.get(&instance_id).cloned() {
+            return match self.members.static_id(&instance_id).cloned() {
                 Some(old) => self.rejoin_static_member(context, join, &old, &new_member_id),
                 None => self.add_member_then_rebalance(context, join, &new_member_id),
             };
@@ -118,23 +120,18 @@ impl ClassicGroup {
 
     fn add_member_then_rebalance(&mut self, context: &mut Context, join: Join, member_id: &str) {
         let request = join.request;
-        let member = Member {
-            member_id: member_id.to_owned(),
-            group_instance_id: request.group_instance_id,
-            client_id: join.client_id,
-            client_host: join.client_host,
-            rebalance_timeout_ms: request.rebalance_timeout_ms,
-            session_timeout_ms: request.session_timeout_ms,
-            protocols: request.protocols,
-            assignment: Default::default(),
-            is_new: true,
-            awaiting_join: Some(join.parked),
-            awaiting_sync: None,
-        };
+        let mut member = Member::new(member_id.to_owned(), request.protocols);
+        member.group_instance_id = request.group_instance_id;
+        member.client_id = join.client_id;
+        member.client_host = join.client_host;
+        member.rebalance_timeout_ms = request.rebalance_timeout_ms;
+        member.session_timeout_ms = request.session_timeout_ms;
+        member.is_new = true;
         if let Some(initial) = &mut self.initial_rebalance {
             initial.new_member_added = true;
         }
         self.add(member, &request.protocol_type);
+        self.park_join(context, member_id, join.parked);
         // A new member does not know its id, so it cannot heartbeat; but it must not stay for
         // ever if its client gave up and joined again under another id.
         let timeout_ms = context.config.group_new_member_join_timeout_ms;
@@ -147,7 +144,8 @@ impl ClassicGroup {
         if let Err(error) = self.validate_member(member_id, instance_id) {
             return join.fail(context, member_id, error);
         }
-        let unchanged = self.members[member_id].protocols == join.request.protocols;
+        let known = self.members.get(member_id);
+        let unchanged = known.is_some_and(|it| it.protocols() == join.request.protocols);
         match self.state {
             // Unreachable for a member, which an empty group has none of.
             GroupState::Empty => join.fail(context, member_id, ErrorCode::UnknownMemberId),
@@ -173,10 +171,11 @@ impl ClassicGroup {
         let Some(member) = self.members.get_mut(member_id) else {
             return;
         };
-        member.protocols = join.request.protocols;
         member.rebalance_timeout_ms = join.request.rebalance_timeout_ms;
         member.session_timeout_ms = join.request.session_timeout_ms;
-        park_join(context, member, join.parked);
+        self.members
+            .set_protocols(member_id, join.request.protocols);
+        self.park_join(context, member_id, join.parked);
     }
 
     /// A static member is back under a new id (KIP-345). In a stable group it gets what it had,
@@ -188,10 +187,9 @@ impl ClassicGroup {
         old_member_id: &str,
         member_id: &str,
     ) {
-        let instance_id = join.request.group_instance_id.clone().unwrap_or_default();
         let old_leader_id = self.leader_id.clone().unwrap_or_default();
         let version = join.parked.version;
-        self.replace_static_member(context, &instance_id, old_member_id, member_id);
+        self.replace_static_member(context, old_member_id, member_id);
         self.reschedule_session(context, member_id);
         self.update_member(context, join, member_id);
         match self.state {
@@ -239,8 +237,7 @@ impl ClassicGroup {
         member_id: &str,
         response: JoinGroupResponse,
     ) {
-        let member = self.members.get_mut(member_id);
-        if let Some(parked) = member.and_then(|member| member.awaiting_join.take()) {
+        if let Some(parked) = self.members.take_join(member_id) {
             context.outcome.reply_join(parked, response);
         }
     }
@@ -266,7 +263,7 @@ impl ClassicGroup {
     fn members_for_leader(&self) -> Vec<JoinGroupResponseMember> {
         let protocol_name = self.protocol_name.as_deref().unwrap_or_default();
         self.members
-            .values()
+            .iter()
             .map(|member| JoinGroupResponseMember {
                 member_id: member.member_id.clone(),
                 group_instance_id: member.group_instance_id.clone(),

@@ -76,7 +76,7 @@ impl ClassicGroup {
         let instance_id = member.group_instance_id.as_deref();
         let member_id = if member.member_id.is_empty() {
             instance_id
-                .and_then(|instance_id| self.static_members.get(instance_id))
+                .and_then(|instance_id| self.members.static_id(instance_id))
                 .ok_or(ErrorCode::UnknownMemberId)?
                 .clone()
         } else {

@@ -1,6 +1,6 @@
 //! The committed offsets of a shard, and when they expire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::classic_group::ClassicGroup;
 use super::group_state::GroupState;
@@ -90,10 +90,15 @@ fn expiry_basis(group: &ClassicGroup) -> Option<ExpiryBasis> {
 #[derive(Debug, Default)]
 pub(super) struct Offsets {
     committed: BTreeMap<String, BTreeMap<TopicPartition, CommittedOffset>>,
+    /// The groups that have committed something for a topic, by its name: who deletes one topic
+    /// does not look at the offsets of all others.
+    groups: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Offsets {
     pub fn put(&mut self, group_id: &str, partition: TopicPartition, committed: CommittedOffset) {
+        let groups = self.groups.entry(partition.topic.clone()).or_default();
+        groups.insert(group_id.to_owned());
         self.committed
             .entry(group_id.to_owned())
             .or_default()
@@ -105,6 +110,14 @@ impl Offsets {
             return;
         };
         offsets.remove(partition);
+        if of_topic(offsets, &partition.topic).next().is_none()
+            && let Some(groups) = self.groups.get_mut(&partition.topic)
+        {
+            groups.remove(group_id);
+            if groups.is_empty() {
+                self.groups.remove(&partition.topic);
+            }
+        }
         if offsets.is_empty() {
             self.committed.remove(group_id);
         }
@@ -124,14 +137,11 @@ impl Offsets {
 
     /// What was committed for `topic`, by any group.
     pub fn of_topic(&self, topic: &str) -> Vec<(String, TopicPartition)> {
-        let of_topic = |partition: &&TopicPartition| partition.topic == topic;
-        self.committed
-            .iter()
+        let groups = self.groups.get(topic).into_iter().flatten();
+        let offsets = groups.filter_map(|group_id| Some((group_id, self.committed.get(group_id)?)));
+        offsets
             .flat_map(|(group_id, offsets)| {
-                offsets
-                    .keys()
-                    .filter(of_topic)
-                    .map(|partition| (group_id.clone(), partition.clone()))
+                of_topic(offsets, topic).map(|partition| (group_id.clone(), partition.clone()))
             })
             .collect()
     }
@@ -174,4 +184,16 @@ impl Offsets {
     pub fn has_any(&self, group_id: &str) -> bool {
         self.committed.contains_key(group_id)
     }
+}
+
+fn of_topic<'a>(
+    offsets: &'a BTreeMap<TopicPartition, CommittedOffset>,
+    topic: &str,
+) -> impl Iterator<Item = &'a TopicPartition> {
+    let at = |partition| TopicPartition {
+        topic: topic.to_owned(),
+        partition,
+    };
+    let all = offsets.range(at(i32::MIN)..=at(i32::MAX));
+    all.map(|(partition, _)| partition)
 }

@@ -47,9 +47,7 @@ pub struct GroupRequest {
 /// A JoinGroup or SyncGroup whose answer waits for other members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parked {
-    /// `None` when its connection is gone: the member still counts as waiting, as in Kafka, which
-    /// does not notice, but nobody is answered.
-    pub request: Option<RequestId>,
+    pub request: RequestId,
     pub version: i16,
 }
 
@@ -64,14 +62,10 @@ impl Outcome {
         if parked.version < 7 && response.protocol_name.is_none() {
             response.protocol_name = Some(String::new());
         }
-        if let Some(request) = parked.request {
-            self.reply(request, Response::JoinGroup(response));
-        }
+        self.reply(parked.request, Response::JoinGroup(response));
     }
 
     pub(super) fn reply_sync(&mut self, parked: Parked, response: SyncGroupResponse) {
-        if let Some(request) = parked.request {
-            self.reply(request, Response::SyncGroup(response));
-        }
+        self.reply(parked.request, Response::SyncGroup(response));
     }
 }

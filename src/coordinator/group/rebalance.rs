@@ -48,7 +48,7 @@ impl ClassicGroup {
     /// Members that wait for this generation's assignment will not get it.
     fn reset_assignment(&mut self, context: &mut Context) {
         let mut answered = Vec::new();
-        for member in self.members.values_mut() {
+        for member in self.members.iter_mut() {
             member.assignment.clear();
             if let Some(parked) = member.awaiting_sync.take() {
                 context
@@ -95,8 +95,8 @@ impl ClassicGroup {
         context.timer.cancel(&self.join_key());
         let laggards: Vec<String> = self
             .members
-            .values()
-            .filter(|member| member.awaiting_join.is_none() && !member.is_static())
+            .iter()
+            .filter(|member| member.awaiting_join().is_none() && !member.is_static())
             .map(|member| member.member_id.clone())
             .collect();
         for member_id in laggards {
@@ -119,13 +119,13 @@ impl ClassicGroup {
             return;
         }
         self.transition_to(context, GroupState::CompletingRebalance);
-        let member_ids: Vec<String> = self.members.keys().cloned().collect();
+        let member_ids: Vec<String> = self.members.ids().cloned().collect();
         for member_id in &member_ids {
             let response = self.join_response(member_id);
             self.complete_join(context, member_id, response);
             self.reschedule_session(context, member_id);
         }
-        for member in self.members.values_mut() {
+        for member in self.members.iter_mut() {
             member.is_new = false;
         }
         self.pending_sync_members = member_ids.into_iter().collect();
@@ -139,13 +139,13 @@ impl ClassicGroup {
             .as_ref()
             .and_then(|leader_id| self.members.get(leader_id));
         let Some(leader) = leader else { return false };
-        if leader.awaiting_join.is_some() {
+        if leader.awaiting_join().is_some() {
             return true;
         }
         let joined = self
             .members
-            .values()
-            .find(|member| member.awaiting_join.is_some());
+            .iter()
+            .find(|member| member.awaiting_join().is_some());
         let Some(joined) = joined.map(|member| member.member_id.clone()) else {
             return false;
         };
@@ -173,7 +173,7 @@ impl ClassicGroup {
         {
             return;
         }
-        let was_member = self.members.contains_key(member_id);
+        let was_member = self.members.contains(member_id);
         self.remove(context, member_id);
         match self.state {
             GroupState::Stable | GroupState::CompletingRebalance if was_member => {

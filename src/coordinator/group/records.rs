@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::classic_group::ClassicGroup;
 use super::group_state::GroupState;
-use super::member::Member;
+use super::members::Member;
 use super::offsets::{CommittedOffset, TopicPartition};
 use super::outcome::CoordinatorRecord;
 use crate::now::Timestamp;
@@ -75,7 +75,7 @@ pub(super) fn group_metadata_record(group: &ClassicGroup) -> CoordinatorRecord {
     let protocol_name = group.protocol_name.as_deref().unwrap_or_default();
     let members = group
         .members
-        .values()
+        .iter()
         .map(|member| MemberMetadata {
             member_id: member.member_id.clone(),
             group_instance_id: member.group_instance_id.clone(),
@@ -191,20 +191,14 @@ pub(super) fn group_from_record(group_id: &str, value: GroupMetadataValue) -> Cl
             -1 => member.session_timeout,
             rebalance_timeout_ms => rebalance_timeout_ms,
         };
-        let member = Member {
-            member_id: member.member_id,
-            group_instance_id: member.group_instance_id,
-            client_id: member.client_id,
-            client_host: member.client_host,
-            rebalance_timeout_ms,
-            session_timeout_ms: member.session_timeout,
-            protocols,
-            assignment: member.assignment,
-            is_new: false,
-            awaiting_join: None,
-            awaiting_sync: None,
-        };
-        group.add(member, &value.protocol_type);
+        let mut recorded = Member::new(member.member_id, protocols);
+        recorded.group_instance_id = member.group_instance_id;
+        recorded.client_id = member.client_id;
+        recorded.client_host = member.client_host;
+        recorded.rebalance_timeout_ms = rebalance_timeout_ms;
+        recorded.session_timeout_ms = member.session_timeout;
+        recorded.assignment = member.assignment;
+        group.add(recorded, &value.protocol_type);
     }
     group.state = if group.members.is_empty() {
         GroupState::Empty

@@ -10,7 +10,7 @@ use super::join_group::Join;
 use super::leave_group::{leave_response, leaving_members, member_response};
 use super::member_id::MemberIds;
 use super::offsets::{CommittedOffset, Offsets, TopicPartition};
-use super::outcome::{GroupRequest, Outcome, Parked, RequestId};
+use super::outcome::{GroupRequest, Outcome, Parked};
 use super::records::{Replayed, decode, group_from_record, new_group_record};
 use super::timer::{Timer, TimerKey};
 use crate::now::{Instant, Now};
@@ -118,7 +118,7 @@ impl GroupShard {
             let Some((group, mut context)) = self.group_mut(now, &mut outcome, &group_id) else {
                 continue;
             };
-            for member_id in group.members.keys() {
+            for member_id in group.members.ids() {
                 group.reschedule_session(&mut context, member_id);
             }
             // The limit was lowered: the last to join again are turned away.
@@ -142,7 +142,7 @@ impl GroupShard {
             body,
         } = request;
         let parked = Parked {
-            request: Some(id),
+            request: id,
             version,
         };
         let response = match body {
@@ -217,23 +217,6 @@ impl GroupShard {
     /// expired for time in which nobody could run.
     pub fn restart_deadlines(&mut self, now: Now) {
         self.timer.restart(now.monotonic);
-    }
-
-    /// The connection of a request is gone: if it is parked, it will not be answered.
-    pub fn forget(&mut self, request_id: RequestId) {
-        let members = self
-            .groups
-            .values_mut()
-            .flat_map(|group| group.members.values_mut());
-        for member in members {
-            for parked in [&mut member.awaiting_join, &mut member.awaiting_sync] {
-                if let Some(parked) = parked
-                    && parked.request == Some(request_id)
-                {
-                    parked.request = None;
-                }
-            }
-        }
     }
 
     fn join_group(&mut self, now: Now, join: Join, outcome: &mut Outcome) {

@@ -70,7 +70,7 @@ impl ClassicGroup {
             .map(|assigned| (assigned.member_id, assigned.assignment))
             .collect();
         let mut answers = Vec::new();
-        for member in self.members.values_mut() {
+        for member in self.members.iter_mut() {
             // Who is not named gets nothing to read.
             member.assignment = assignments.remove(&member.member_id).unwrap_or_default();
             if let Some(parked) = member.awaiting_sync.take() {

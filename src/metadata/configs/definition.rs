@@ -1,5 +1,6 @@
 //! What a config may be: its type, its default, its limits.
 
+use crate::distinct::distinct_by;
 use crate::protocol::ErrorCode;
 use std::fmt;
 
@@ -325,15 +326,10 @@ impl Validator {
 
 /// The items of a list, each once; none for an empty value.
 pub(super) fn list(value: &str) -> Vec<&str> {
-    let mut items = Vec::new();
-    if !value.trim().is_empty() {
-        for item in value.split(',').map(str::trim) {
-            if !items.contains(&item) {
-                items.push(item);
-            }
-        }
+    if value.trim().is_empty() {
+        return Vec::new();
     }
-    items
+    distinct_by(value.split(',').map(str::trim).collect(), |item| *item)
 }
 
 fn is_throttled_replicas(items: &[&str]) -> bool {

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::refusal::{Refusal, repeated};
+use crate::distinct::distinct_by;
 use crate::metadata::configs::{
     BrokerConfigs, ConfigType, TopicConfigs, describe_topic, topic_config, validate_topic_configs,
 };
@@ -35,13 +36,12 @@ pub(super) fn incremental_alter(
         resource_type: resource.resource_type,
         name: &resource.resource_name,
         keys: resource.configs.iter().map(|it| &*it.name).collect(),
-        configs: altered(
-            image.topic_configs(&resource.resource_name),
-            broker,
-            &resource.configs,
-        ),
     });
-    let (records, refusals) = change_each(image, broker, resources.collect());
+    let (records, refusals) = change_each(image, broker, resources.collect(), |index| {
+        let resource = &request.resources[index];
+        let configs = image.topic_configs(&resource.resource_name);
+        altered(configs, broker, &resource.configs)
+    });
     let responses = request.resources.iter().zip(refusals);
     let responses = responses.map(|(resource, refusal)| AlterConfigsResourceResponse {
         error_code: refusal.as_ref().map_or(0, |(error, _)| error.code()),
@@ -70,19 +70,19 @@ pub(super) fn alter(
     broker: &BrokerConfigs,
     request: &AlterConfigsRequest,
 ) -> Outcome {
-    let resources = request.resources.iter().map(|resource| {
-        let given = resource.configs.iter().map(|config| match &config.value {
+    let resources = request.resources.iter().map(|resource| Resource {
+        resource_type: resource.resource_type,
+        name: &resource.resource_name,
+        keys: resource.configs.iter().map(|it| &*it.name).collect(),
+    });
+    let (records, refusals) = change_each(image, broker, resources.collect(), |index| {
+        let configs = request.resources[index].configs.iter();
+        let given = configs.map(|config| match &config.value {
             Some(value) => Ok((config.name.clone(), value.clone())),
             None => Err(null_value(&config.name)),
         });
-        Resource {
-            resource_type: resource.resource_type,
-            name: &resource.resource_name,
-            keys: resource.configs.iter().map(|it| &*it.name).collect(),
-            configs: given.collect(),
-        }
+        given.collect()
     });
-    let (records, refusals) = change_each(image, broker, resources.collect());
     let responses = request.resources.iter().zip(refusals);
     let responses =
         responses.map(
@@ -114,22 +114,22 @@ struct Resource<'a> {
     name: &'a str,
     /// The configs that are named, as often as they are.
     keys: Vec<&'a str>,
-    /// What shall be set on the topic, if it is one.
-    configs: Result<TopicConfigs, Refusal>,
 }
 
-/// The records that change the resources, and for each why it is refused.
+/// The records that change the resources, and for each why it is refused. `configs` tells what
+/// shall be set on the topic of a place, once nothing else speaks against it.
 fn change_each(
     image: &MetadataImage,
     broker: &BrokerConfigs,
     resources: Vec<Resource<'_>>,
+    configs: impl Fn(usize) -> Result<TopicConfigs, Refusal>,
 ) -> (Vec<MetadataRecord>, Vec<Option<Refusal>>) {
     let twice = repeated(resources.iter().map(|it| (it.resource_type, it.name)));
     let mut records = Vec::new();
     let mut refusals = Vec::with_capacity(resources.len());
-    for resource in resources {
-        let changes = check_resource(image, &resource, &twice)
-            .and(resource.configs)
+    for (index, resource) in resources.iter().enumerate() {
+        let changes = check_resource(image, resource, &twice)
+            .and_then(|()| configs(index))
             .and_then(|configs| change(image, broker, resource.name, &configs));
         refusals.push(changes.map(|changes| records.extend(changes)).err());
     }
@@ -145,7 +145,6 @@ fn check_resource(
         resource_type,
         name,
         keys,
-        ..
     } = resource;
     let invalid = |message: String| Err((ErrorCode::InvalidRequest, message));
     if twice.contains(&(*resource_type, *name)) {
@@ -226,12 +225,13 @@ fn alter_list(
         .and_then(|entry| entry.value)
         .unwrap_or_default();
     let mut items: Vec<&str> = current.split(',').filter(|item| !item.is_empty()).collect();
-    for item in value.split(',').map(str::trim) {
-        match operation {
-            SUBTRACT => items.retain(|existing| *existing != item),
-            _ if items.contains(&item) => {}
-            _ => items.push(item),
-        }
+    let given = value.split(',').map(str::trim);
+    if operation == SUBTRACT {
+        let given: BTreeSet<&str> = given.collect();
+        items.retain(|item| !given.contains(item));
+    } else {
+        items.extend(given);
+        items = distinct_by(items, |item| *item);
     }
     Ok(items.join(","))
 }

@@ -30,21 +30,18 @@ pub(super) fn create_topics(
     request: &CreateTopicsRequest,
 ) -> Outcome {
     let twice = repeated(request.topics.iter().map(|topic| topic.name.as_str()));
-    let mut names: BTreeMap<String, String> = image
-        .topics()
-        .map(|topic| (collision_key(&topic.name), topic.name.clone()))
-        .collect();
+    let mut new_names: BTreeMap<String, String> = BTreeMap::new();
     let mut partition_count = image.partition_count();
     let mut records = Vec::new();
     let mut topics = Vec::new();
     for topic in &request.topics {
-        let created = check_new_name(image, &names, &twice, &topic.name)
+        let created = check_new_name(image, &new_names, &twice, &topic.name)
             .and_then(|()| new_topic(image, broker, partition_count, topic));
         let result = match created {
             Ok((partitions, configs)) => {
                 let topic_id = ids.next_topic_id(image);
                 partition_count += partitions.len();
-                names.insert(collision_key(&topic.name), topic.name.clone());
+                new_names.insert(collision_key(&topic.name), topic.name.clone());
                 let result = created_result(&topic.name, topic_id, &partitions, &configs, broker);
                 records.extend(topic_records(&topic.name, topic_id, &partitions, &configs));
                 result
@@ -74,7 +71,7 @@ pub(super) fn create_topics(
 
 fn check_new_name(
     image: &MetadataImage,
-    names: &BTreeMap<String, String>,
+    new_names: &BTreeMap<String, String>,
     twice: &BTreeSet<&str>,
     name: &str,
 ) -> Result<(), Refusal> {
@@ -93,7 +90,8 @@ fn check_new_name(
         let message = format!("Topic '{name}' already exists.");
         return Err((ErrorCode::TopicAlreadyExists, message));
     }
-    if let Some(other) = names.get(&collision_key(name)) {
+    let existing = image.colliding_topic(name).map(|topic| &topic.name);
+    if let Some(other) = existing.or_else(|| new_names.get(&collision_key(name))) {
         let message = format!("Topic '{name}' collides with existing topic: {other}");
         return Err((ErrorCode::InvalidTopicException, message));
     }

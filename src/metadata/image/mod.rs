@@ -11,6 +11,7 @@ pub use error::ImageError;
 pub use topic::{PartitionImage, TopicImage};
 
 use super::configs::TopicConfigs;
+use super::topic_name::collision_key;
 use crate::protocol::messages::broker_registration_change_record::BrokerRegistrationChangeRecord;
 use crate::protocol::messages::config_record::ConfigRecord;
 use crate::protocol::messages::feature_level_record::FeatureLevelRecord;
@@ -38,6 +39,9 @@ pub struct MetadataImage {
     brokers: BTreeMap<i32, BrokerImage>,
     topics: BTreeMap<Uuid, TopicImage>,
     topic_ids: BTreeMap<String, Uuid>,
+    /// By what a new name may not collide with.
+    collision_keys: BTreeMap<String, Uuid>,
+    partition_count: usize,
     topic_configs: BTreeMap<String, TopicConfigs>,
     next_producer_id: i64,
     end_offset: i64,
@@ -120,6 +124,13 @@ impl MetadataImage {
             .and_then(|topic_id| self.topics.get(topic_id))
     }
 
+    /// A topic that `name` is or that it collides with.
+    pub fn colliding_topic(&self, name: &str) -> Option<&TopicImage> {
+        self.collision_keys
+            .get(&collision_key(name))
+            .and_then(|topic_id| self.topics.get(topic_id))
+    }
+
     /// The topic of the id.
     pub fn topic_by_id(&self, topic_id: Uuid) -> Option<&TopicImage> {
         self.topics.get(&topic_id)
@@ -155,10 +166,7 @@ impl MetadataImage {
 
     /// Partitions of all topics.
     pub fn partition_count(&self) -> usize {
-        self.topics
-            .values()
-            .map(|topic| topic.partitions.len())
-            .sum()
+        self.partition_count
     }
 
     /// The first producer id that no broker has been given.
@@ -202,6 +210,7 @@ impl MetadataImage {
             MetadataRecord::Topic(record) => {
                 let (name, topic_id) = (record.name.clone(), record.topic_id);
                 self.topic_ids.insert(name.clone(), topic_id);
+                self.collision_keys.insert(collision_key(&name), topic_id);
                 let partitions = BTreeMap::new();
                 self.topics.insert(
                     topic_id,
@@ -220,6 +229,8 @@ impl MetadataImage {
                     .remove(&topic_id)
                     .ok_or(ImageError::UnknownTopic(topic_id))?;
                 self.topic_ids.remove(&topic.name);
+                self.collision_keys.remove(&collision_key(&topic.name));
+                self.partition_count -= topic.partitions.len();
                 self.topic_configs.remove(&topic.name);
                 changes.push(topic.deleted());
             }
@@ -228,9 +239,10 @@ impl MetadataImage {
                     .topics
                     .get_mut(&record.topic_id)
                     .ok_or(ImageError::UnknownTopic(record.topic_id))?;
-                topic
+                let before = topic
                     .partitions
                     .insert(record.partition_id, PartitionImage::from_record(record));
+                self.partition_count += usize::from(before.is_none());
                 let (topic_id, partition) = (record.topic_id, record.partition_id);
                 changes.push(Change::PartitionChanged {
                     topic_id,

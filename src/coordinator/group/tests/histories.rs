@@ -237,13 +237,7 @@ impl History {
     }
 
     fn disconnect(&mut self, client: usize) {
-        let world = &mut self.world;
-        self.awaited.retain(|(id, owner)| {
-            if *owner == client {
-                world.shard.forget(*id);
-            }
-            *owner != client
-        });
+        self.awaited.retain(|(_, owner)| *owner != client);
     }
 
     /// Takes the answers that have come.
@@ -327,12 +321,11 @@ impl History {
                 assert_eq!(found.generation_id, group.generation_id);
                 assert_eq!(found.leader_id, group.leader_id);
                 assert_eq!(found.protocol_type, group.protocol_type);
-                assert_eq!(found.static_members, group.static_members);
                 assert_eq!(found.subscribed_topics, group.subscribed_topics);
                 let timeouts = |group: &super::super::classic_group::ClassicGroup| -> Vec<_> {
                     group
                         .members
-                        .values()
+                        .iter()
                         .map(|member| (member.session_timeout_ms, member.rebalance_timeout_ms))
                         .collect()
                 };
@@ -355,21 +348,12 @@ impl History {
             "{state}"
         );
         if let Some(leader_id) = &group.leader_id {
-            assert!(
-                group.members.contains_key(leader_id),
-                "the leader is no member"
-            );
+            assert!(group.members.contains(leader_id), "the leader is no member");
         }
-        for member in group.members.values() {
-            if let Some(instance_id) = &member.group_instance_id {
-                assert_eq!(
-                    group.static_members.get(instance_id),
-                    Some(&member.member_id)
-                );
-            }
+        for member in group.members.iter() {
             assert!(!group.pending_join_members.contains(&member.member_id));
             assert!(
-                member.awaiting_join.is_none() || state == "PreparingRebalance",
+                member.awaiting_join().is_none() || state == "PreparingRebalance",
                 "{state}"
             );
             assert!(
@@ -377,12 +361,7 @@ impl History {
                 "{state}"
             );
         }
-        let static_count = group
-            .members
-            .values()
-            .filter(|member| member.is_static())
-            .count();
-        assert_eq!(group.static_members.len(), static_count);
+        group.members.check();
         match state {
             "Empty" => assert!(group.members.is_empty()),
             "Stable" | "CompletingRebalance" => assert!(!group.members.is_empty()),

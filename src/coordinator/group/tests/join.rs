@@ -401,15 +401,3 @@ fn a_new_member_that_is_never_answered_is_forgotten() {
     let response = world.take_join(id).expect("five minutes are over");
     assert_eq!(response.error_code, ErrorCode::UnknownMemberId.code());
 }
-
-#[test]
-fn a_forgotten_request_is_not_answered_and_its_member_stays() {
-    let mut world = World::new();
-    let group = world.stable_group(2);
-    let join = world.join(5, join_request(&group.leader));
-    world.shard.forget(join);
-    let response = world.join_now(5, join_request(&group.followers[0]));
-    assert_eq!(response.generation_id, group.generation_id + 1);
-    assert!(world.take_join(join).is_none());
-    assert_eq!(world.describe().members.len(), 2);
-}
