@@ -165,6 +165,7 @@ impl Machine for Broker {
             Event::Storage(reply) => self.logs.handle(now, reply, &mut log_events),
             Event::Woken => self.wake(now),
         }
+        log_events.append(&mut self.logs.take_events());
         for event in log_events {
             self.log_event(now, event);
         }

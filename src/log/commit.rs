@@ -5,7 +5,7 @@
 
 use super::PartitionId;
 use super::chunk::ChunkBytes;
-use super::journal::{JournalPart, MOVE_PARTITIONS_MAX, encode_row};
+use super::journal::{JournalPart, LogEnds, MOVE_PARTITIONS_MAX, encode_row};
 use super::layout::{Chunk, Head, chunk_key, journal_before, journal_key, partition_key};
 use super::log::Log;
 use super::maintenance::{Cleaned, TRIM_PARTITIONS_MAX};
@@ -39,6 +39,8 @@ pub(super) struct Commit {
     removed: Vec<PartitionId>,
     /// The journal row that it writes: key and size.
     row: Option<(u64, usize)>,
+    /// The log ends that the row moves.
+    row_ends: LogEnds,
     /// Journal rows before this one are deleted.
     rows_deleted_before: Option<u64>,
     /// Bytes of batches that it makes durable.
@@ -120,6 +122,7 @@ impl LogManager {
             logs: BTreeMap::new(),
             removed: Vec::new(),
             row: None,
+            row_ends: LogEnds::new(),
             rows_deleted_before: None,
             appended_bytes: 0,
             rewrites: false,
@@ -176,7 +179,7 @@ impl LogManager {
             if !log.stored {
                 head.journal_from = self.journal.next_seq;
             }
-            batch.put(Store::Head, partition_key(id), head.encode());
+            put_head(batch, id, &head);
             let log_commit = LogCommit {
                 head: Some(head),
                 ..LogCommit::new(log)
@@ -206,12 +209,13 @@ impl LogManager {
             let mut head = log.next_head();
             head.log_start_offset = trim.log_start_offset;
             head.oldest_ms = trim.oldest_ms;
+            head.chunk_count = counted(&log.head, 0, trim.deleted.len());
             if !log.stored {
                 head.journal_from = self.journal.next_seq;
             }
             delete_chunks(batch, id, &trim.deleted);
             log.rewriting = !trim.deleted.is_empty();
-            batch.put(Store::Head, partition_key(id), head.encode());
+            put_head(batch, id, &head);
             let log_commit = LogCommit {
                 head: Some(head),
                 deleted: trim.deleted,
@@ -242,10 +246,11 @@ impl LogManager {
             head.delete_horizon_ms = cleaned.delete_horizon_ms;
             head.dirty_since_ms = log.dirty_since_ms_from(cleaned.end);
         }
+        head.chunk_count = counted(&log.head, rewrite.written.len(), rewrite.deleted.len());
         delete_chunks(batch, id, &rewrite.deleted);
         log.rewriting = !rewrite.deleted.is_empty();
         put_chunks(batch, id, &rewrite.written);
-        batch.put(Store::Head, partition_key(id), head.encode());
+        put_head(batch, id, &head);
         let log_commit = LogCommit {
             head: Some(head),
             written: rewrite.written,
@@ -292,24 +297,28 @@ impl LogManager {
                 let merged = mergeable_chunk(log, merge_bytes_max, &mut self.cache);
                 log.rewriting = merged.is_some();
                 let tail = log.tail.from(log.head.log_start_offset);
+                let merged_count = usize::from(merged.is_some());
                 let chunks = cut(self.limits.chunk_bytes_max, merged, tail);
                 put_chunks(batch, *id, &chunks);
                 let expiration_ms = log.config.producer_id_expiration_ms;
                 log.derived.producers.expire(now.wall.0, expiration_ms);
-                let snapshot = log.derived.encode();
-                batch.put(Store::Snapshot, partition_key(*id), snapshot.clone());
+                let key = partition_key(*id);
+                let snapshot = log.derived.encode(&key);
+                batch.put(Store::Snapshot, key, snapshot.clone());
                 log_commit.written = chunks;
                 log_commit.snapshot = Some(snapshot);
                 log_commit.head = Some(Head {
                     segments_end: log.log_end_offset,
                     journal_from: seq,
                     active: log.tail.active(),
+                    chunk_count: counted(&log.head, log_commit.written.len(), merged_count),
                     ..log.next_head()
                 });
             } else {
                 parts.push(JournalPart {
                     id: *id,
                     start_offset,
+                    end_offset: log.log_end_offset,
                     batches: log
                         .tail
                         .from(start_offset)
@@ -325,7 +334,7 @@ impl LogManager {
                 }
             }
             if let Some(head) = &log_commit.head {
-                batch.put(Store::Head, partition_key(*id), head.encode());
+                put_head(batch, *id, head);
             }
             commit.logs.insert(*id, log_commit);
         }
@@ -336,9 +345,11 @@ impl LogManager {
             }
         }
         if !parts.is_empty() {
-            let row = encode_row(now.wall.0, &parts);
+            let key = journal_key(seq);
+            let row = encode_row(&key, now.wall.0, self.journal.last_ends(), &parts);
             commit.row = Some((seq, row.len()));
-            batch.put(Store::Journal, journal_key(seq), row);
+            commit.row_ends = parts.iter().map(|it| (it.id, it.end_offset)).collect();
+            batch.put(Store::Journal, key, row);
         }
     }
 
@@ -396,7 +407,7 @@ impl LogManager {
             self.journal.purge_later(now.wall.0);
         }
         if let Some((seq, size_bytes)) = commit.row {
-            self.journal.row_stored(seq, size_bytes);
+            self.journal.row_stored(seq, size_bytes, commit.row_ends);
         }
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(commit.appended_bytes);
         for (id, log_commit) in commit.logs {
@@ -516,6 +527,14 @@ impl LogManager {
     }
 }
 
+/// How many chunks a log has when some are written and some deleted.
+fn counted(head: &Head, written: usize, deleted: usize) -> i64 {
+    match head.chunk_count {
+        0.. => head.chunk_count + written as i64 - deleted as i64,
+        unknown => unknown,
+    }
+}
+
 /// Deletes neighbours.
 fn delete_chunks(batch: &mut WriteBatch, id: PartitionId, chunks: &[Chunk]) {
     if let (Some(first), Some(last)) = (chunks.first(), chunks.last()) {
@@ -529,11 +548,18 @@ fn delete_chunks(batch: &mut WriteBatch, id: PartitionId, chunks: &[Chunk]) {
     }
 }
 
+fn put_head(batch: &mut WriteBatch, id: PartitionId, head: &Head) {
+    let key = partition_key(id);
+    let row = head.encode(&key);
+    batch.put(Store::Head, key, row);
+}
+
 fn put_chunks(batch: &mut WriteBatch, id: PartitionId, chunks: &[(Chunk, Bytes)]) {
     for (chunk, bytes) in chunks {
         let key = chunk_key(id, chunk.segment_base, chunk.base_offset);
+        let row = chunk.encode(&key);
         batch.put(Store::Segment, key.clone(), bytes.clone());
-        batch.put(Store::Index, key, chunk.encode());
+        batch.put(Store::Index, key, row);
     }
 }
 

@@ -45,22 +45,22 @@ impl Derived {
     }
 
     /// The row of the snapshot store.
-    pub fn encode(&self) -> Bytes {
+    pub fn encode(&self, key: &[u8]) -> Bytes {
         let mut row = layout::versioned();
         self.leader_epochs.encode(&mut row);
         self.producers.encode(&mut row);
-        row.into()
+        layout::seal(key, row)
     }
 
     /// Reads what [`Derived::encode`] wrote.
-    pub fn decode(mut row: &[u8]) -> Result<Derived, Malformed> {
-        let input = &mut row;
-        layout::version(input)?;
+    pub fn decode(key: &[u8], row: &[u8]) -> Result<Derived, Malformed> {
+        let (_, mut fields) = layout::unseal(key, row)?;
+        let input = &mut fields;
         let derived = Derived {
             leader_epochs: EpochCache::decode(input)?,
             producers: ProducerState::decode(input)?,
         };
-        layout::ended(row)?;
+        layout::ended(fields)?;
         Ok(derived)
     }
 }

@@ -63,6 +63,8 @@ impl AppendError {
     /// The code that answers a request.
     pub fn error_code(&self) -> ErrorCode {
         match self {
+            // What is appended is not what is corrupt.
+            AppendError::Log(LogError::Stopped(_)) => ErrorCode::KafkaStorageError,
             AppendError::Log(error) => error.error_code(),
             AppendError::Record(error) => error.error_code(),
             AppendError::Records { code, .. } => *code,
@@ -174,9 +176,10 @@ impl LogError {
         match self {
             LogError::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
             LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-            LogError::NotOpened | LogError::Stopped(_) | LogError::Storage(_) => {
-                ErrorCode::KafkaStorageError
-            }
+            // A consumer that gets it fails, as Kafka's does; KAFKA_STORAGE_ERROR it would take for
+            // a disk that comes back.
+            LogError::Stopped(_) => ErrorCode::CorruptMessage,
+            LogError::NotOpened | LogError::Storage(_) => ErrorCode::KafkaStorageError,
         }
     }
 }

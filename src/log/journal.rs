@@ -29,64 +29,159 @@ pub const JOURNAL_PURGE_DELAY_MS: i64 = 60_000;
 /// The partitions that one commit moves, so that its size has a bound.
 pub const MOVE_PARTITIONS_MAX: usize = 64;
 
-const PART_OVERHEAD_BYTES: usize = 20 + 8 + 4;
-
 /// The batches of one partition in a journal row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct JournalPart {
     pub id: PartitionId,
     /// The end of the log before these batches: opening checks that no row is missing.
     pub start_offset: i64,
+    /// The end of the log behind them.
+    pub end_offset: i64,
     pub batches: Vec<Bytes>,
 }
 
+/// The log ends that a row has moved.
+pub(super) type LogEnds = Vec<(PartitionId, i64)>;
+
 /// Writes a row; the one place where batches are copied on their way to storage.
-pub(super) fn encode_row(written_ms: i64, parts: &[JournalPart]) -> Bytes {
-    let size: usize = parts
-        .iter()
-        .map(|part| PART_OVERHEAD_BYTES + part.batches.iter().map(Bytes::len).sum::<usize>())
-        .sum();
-    let mut row = layout::versioned();
-    row.reserve_exact(8 + size);
-    row.put_i64(written_ms);
+///
+/// The list of its parts stands at its start and at its end, each sealed, so that damage never
+/// hides whose batches they were; the row behind repeats it, for a row that is not there at all.
+pub(super) fn encode_row(
+    key: &[u8],
+    written_ms: i64,
+    previous: &LogEnds,
+    parts: &[JournalPart],
+) -> Bytes {
+    let mut list = layout::versioned();
+    list.put_i64(written_ms);
+    list.put_u32(parts.len() as u32);
+    let mut batches_bytes = 0;
     for part in parts {
-        layout::put_partition(&mut row, part.id);
-        row.put_i64(part.start_offset);
-        row.put_u32(part.batches.iter().map(Bytes::len).sum::<usize>() as u32);
-        for batch in &part.batches {
-            row.extend_from_slice(batch);
-        }
+        let part_bytes: usize = part.batches.iter().map(Bytes::len).sum();
+        layout::put_partition(&mut list, part.id);
+        list.put_i64(part.start_offset);
+        list.put_i64(part.end_offset);
+        list.put_u32(part_bytes as u32);
+        batches_bytes += part_bytes;
     }
+    for (id, end_offset) in previous {
+        layout::put_partition(&mut list, *id);
+        list.put_i64(*end_offset);
+    }
+    let list = layout::seal(key, list);
+    let mut row = layout::versioned();
+    row.reserve_exact(2 * (LIST_LENGTH_BYTES + list.len()) + batches_bytes);
+    row.put_u32(list.len() as u32);
+    row.extend_from_slice(&list);
+    for batch in parts.iter().flat_map(|part| &part.batches) {
+        row.extend_from_slice(batch);
+    }
+    row.extend_from_slice(&list);
+    row.put_u32(list.len() as u32);
     row.into()
 }
 
+const LIST_LENGTH_BYTES: usize = 4;
+
 /// A row as it is read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct JournalRow {
     /// When its commit began; [`layout::NEVER_MS`] if that is not known.
     pub written_ms: i64,
-    /// Partition, start offset, concatenated batches.
-    pub parts: Vec<(PartitionId, i64, Bytes)>,
+    pub parts: Vec<StoredPart>,
+    /// The log ends that the row before it has moved.
+    pub previous: LogEnds,
+}
+
+/// The batches of one partition in a row that is read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct StoredPart {
+    pub id: PartitionId,
+    pub start_offset: i64,
+    /// `None` in a row of version 0.
+    pub end_offset: Option<i64>,
+    /// Concatenated; fewer than there were if the row is damaged.
+    pub batches: Bytes,
 }
 
 /// Reads a row.
-pub(super) fn decode_row(row: &Bytes) -> Result<JournalRow, Malformed> {
+pub(super) fn decode_row(key: &[u8], row: &Bytes) -> Result<JournalRow, Malformed> {
+    let list = match (list_at_start(key, row), list_at_end(key, row)) {
+        (Err(Malformed::Newer), _) | (_, Err(Malformed::Newer)) => return Err(Malformed::Newer),
+        (Ok(list), _) | (_, Ok(list)) => list,
+        (Err(_), Err(_)) if row.first() == Some(&0) => return decode_row_0(row),
+        (Err(damaged), _) => return Err(damaged),
+    };
+    let mut at = 1 + LIST_LENGTH_BYTES + list.len();
+    let (_, mut fields) = layout::unseal(key, list)?;
+    let written_ms = fields.try_get_i64()?;
+    let mut parts = Vec::new();
+    for _ in 0..fields.try_get_u32()? {
+        let id = layout::take_partition(&mut fields)?;
+        let start_offset = fields.try_get_i64()?;
+        let end_offset = Some(fields.try_get_i64()?);
+        let end = at + fields.try_get_u32()? as usize;
+        let batches = row.slice(at.min(row.len())..end.min(row.len()));
+        at = end;
+        parts.push(StoredPart {
+            id,
+            start_offset,
+            end_offset,
+            batches,
+        });
+    }
+    let mut previous = Vec::new();
+    while !fields.is_empty() {
+        let id = layout::take_partition(&mut fields)?;
+        previous.push((id, fields.try_get_i64()?));
+    }
+    Ok(JournalRow {
+        written_ms,
+        parts,
+        previous,
+    })
+}
+
+fn list_at_start<'a>(key: &[u8], row: &'a Bytes) -> Result<&'a [u8], Malformed> {
     let mut rest = &row[..];
-    let version = layout::version(&mut rest)?;
-    let written_ms = layout::since_1(version, &mut rest, layout::NEVER_MS)?;
+    rest.try_get_u8()?;
+    let list_bytes = rest.try_get_u32()? as usize;
+    let list = rest.get(..list_bytes).ok_or(Malformed::Damaged)?;
+    layout::unseal(key, list).map(|_| list)
+}
+
+fn list_at_end<'a>(key: &[u8], row: &'a Bytes) -> Result<&'a [u8], Malformed> {
+    let before = row.len().checked_sub(LIST_LENGTH_BYTES);
+    let (rest, mut length) = row.split_at(before.ok_or(Malformed::Damaged)?);
+    let list_bytes = length.try_get_u32()? as usize;
+    let start = rest.len().checked_sub(list_bytes);
+    let list = &rest[start.ok_or(Malformed::Damaged)?..];
+    layout::unseal(key, list).map(|_| list)
+}
+
+/// A row of version 0 has nothing but the batches, each partition's behind its name.
+fn decode_row_0(row: &Bytes) -> Result<JournalRow, Malformed> {
+    let mut rest = &row[1..];
     let mut parts = Vec::new();
     while !rest.is_empty() {
         let id = layout::take_partition(&mut rest)?;
         let start_offset = rest.try_get_i64()?;
         let size = rest.try_get_u32()? as usize;
         let at = row.len() - rest.len();
-        if rest.len() < size {
-            return Err(Malformed);
-        }
-        rest = &rest[size..];
-        parts.push((id, start_offset, row.slice(at..at + size)));
+        rest = rest.get(size..).ok_or(Malformed::Damaged)?;
+        parts.push(StoredPart {
+            id,
+            start_offset,
+            end_offset: None,
+            batches: row.slice(at..at + size),
+        });
     }
-    Ok(JournalRow { written_ms, parts })
+    Ok(JournalRow {
+        written_ms: layout::NEVER_MS,
+        parts,
+        previous: Vec::new(),
+    })
 }
 
 /// The rows that are stored, and who still needs them.
@@ -99,6 +194,8 @@ pub(super) struct Journal {
     size_bytes: usize,
     /// For each partition with batches in the journal, the first row that has some.
     needed: BTreeSet<(u64, PartitionId)>,
+    /// What the last row has moved.
+    last_ends: LogEnds,
     purge: Purge,
 }
 
@@ -113,7 +210,13 @@ struct Purge {
 }
 
 impl Journal {
-    pub fn row_stored(&mut self, seq: u64, size_bytes: usize) {
+    /// What the last row has moved, for the next to repeat.
+    pub fn last_ends(&self) -> &LogEnds {
+        &self.last_ends
+    }
+
+    pub fn row_stored(&mut self, seq: u64, size_bytes: usize, ends: LogEnds) {
+        self.last_ends = ends;
         self.rows.push_back((seq, size_bytes));
         self.size_bytes += size_bytes;
         self.next_seq = self.next_seq.max(seq + 1);
@@ -226,22 +329,38 @@ mod tests {
         let part = |partition, batches: &[&'static [u8]]| JournalPart {
             id: id(partition),
             start_offset: i64::from(partition) * 10,
+            end_offset: i64::from(partition) * 10 + 3,
             batches: batches.iter().map(|it| Bytes::from_static(it)).collect(),
         };
-        let row = encode_row(5, &[part(0, &[b"abc", b"d"]), part(1, &[b"ef"])]);
-        let JournalRow { written_ms, parts } = decode_row(&row).unwrap();
-        assert_eq!(written_ms, 5);
-        assert_eq!(parts[0], (id(0), 0, Bytes::from_static(b"abcd")));
-        assert_eq!(parts[1], (id(1), 10, Bytes::from_static(b"ef")));
-        assert_eq!(decode_row(&row.slice(..row.len() - 1)), Err(Malformed));
-        assert_eq!(decode_row(&Bytes::new()), Err(Malformed));
+        let stored = |partition, batches: &'static [u8]| StoredPart {
+            id: id(partition),
+            start_offset: i64::from(partition) * 10,
+            end_offset: Some(i64::from(partition) * 10 + 3),
+            batches: Bytes::from_static(batches),
+        };
+        let parts = [part(0, &[b"abc", b"d"]), part(1, &[b"ef"])];
+        let previous = vec![(id(7), 4)];
+        let key = &layout::journal_key(9);
+        let row = encode_row(key, 5, &previous, &parts);
+        let expected = JournalRow {
+            written_ms: 5,
+            parts: vec![stored(0, b"abcd"), stored(1, b"ef")],
+            previous,
+        };
+        assert_eq!(decode_row(key, &row), Ok(expected));
+        let cut_off = decode_row(key, &row.slice(..row.len() / 2)).unwrap();
+        assert_eq!(cut_off.parts.len(), 2);
+        for short in [0, 1, 4, 20] {
+            let row = row.slice(..short);
+            assert_eq!(decode_row(key, &row), Err(Malformed::Damaged));
+        }
     }
 
     #[test]
     fn rows_go_when_nobody_needs_them() {
         let mut journal = Journal::default();
         for seq in 0..3 {
-            journal.row_stored(seq, 10);
+            journal.row_stored(seq, 10, Vec::new());
         }
         journal.need(0, id(0));
         journal.need(1, id(1));

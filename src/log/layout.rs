@@ -1,10 +1,12 @@
 //! Keys and rows in the stores.
 //!
-//! Every value starts with the version of its layout, every key is big-endian, so that keys
-//! ascend as offsets do.
+//! Every key is big-endian, so that keys ascend as offsets do. Every value starts with the version
+//! of its layout. From version 1 on it is sealed by a CRC, whatever the version: damage is told
+//! apart from what a newer version has written. (Batches have CRCs of their own.)
 
 use super::PartitionId;
 use crate::protocol::Uuid;
+use crate::record::crc32c;
 use crate::storage::{KeyRange, StorageError, Store};
 use bytes::{Buf, BufMut, Bytes};
 
@@ -41,6 +43,9 @@ pub(super) struct Head {
     pub dirty_since_ms: i64,
     /// When the first tombstone or marker of the compacted part may go.
     pub delete_horizon_ms: i64,
+    /// How many chunks there are, so that a missing index row is noticed: offsets have gaps.
+    /// Negative if it is not known.
+    pub chunk_count: i64,
 }
 
 impl Default for Head {
@@ -55,6 +60,7 @@ impl Default for Head {
             oldest_ms: NEVER_MS,
             dirty_since_ms: NEVER_MS,
             delete_horizon_ms: NEVER_MS,
+            chunk_count: 0,
         }
     }
 }
@@ -128,7 +134,9 @@ pub(super) fn journal_key(seq: u64) -> Vec<u8> {
 }
 
 pub(super) fn seq_of_journal_key(key: &[u8]) -> Result<u64, Malformed> {
-    Ok(u64::from_be_bytes(key.try_into().map_err(|_| Malformed)?))
+    Ok(u64::from_be_bytes(
+        key.try_into().map_err(|_| Malformed::Damaged)?,
+    ))
 }
 
 /// Journal rows before `seq`.
@@ -141,8 +149,8 @@ pub(super) fn journal_before(seq: u64) -> KeyRange {
 }
 
 impl Head {
-    pub fn encode(&self) -> Bytes {
-        let mut row = vec![LAYOUT_VERSION];
+    pub fn encode(&self, key: &[u8]) -> Bytes {
+        let mut row = versioned();
         row.put_i64(self.log_start_offset);
         row.put_i64(self.segments_end);
         row.put_u64(self.journal_from);
@@ -158,12 +166,13 @@ impl Head {
         row.put_i64(self.oldest_ms);
         row.put_i64(self.dirty_since_ms);
         row.put_i64(self.delete_horizon_ms);
-        row.into()
+        row.put_i64(self.chunk_count);
+        seal(key, row)
     }
 
-    pub fn decode(mut row: &[u8]) -> Result<Head, Malformed> {
-        let input = &mut row;
-        let version = version(input)?;
+    pub fn decode(key: &[u8], row: &[u8]) -> Result<Head, Malformed> {
+        let (version, mut fields) = unseal(key, row)?;
+        let input = &mut fields;
         let head = Head {
             log_start_offset: input.try_get_i64()?,
             segments_end: input.try_get_i64()?,
@@ -172,7 +181,7 @@ impl Head {
             stopped: match input.try_get_u8()? {
                 0 => false,
                 1 => true,
-                _ => return Err(Malformed),
+                _ => return Err(Malformed::Damaged),
             },
             active: match input.try_get_u8()? {
                 0 => None,
@@ -182,13 +191,14 @@ impl Head {
                     rolling_timestamp: input.try_get_i64()?,
                     created_ms: since_1(version, input, LONG_AGO_MS)?,
                 }),
-                _ => return Err(Malformed),
+                _ => return Err(Malformed::Damaged),
             },
             oldest_ms: since_1(version, input, LONG_AGO_MS)?,
             dirty_since_ms: since_1(version, input, LONG_AGO_MS)?,
             delete_horizon_ms: since_1(version, input, LONG_AGO_MS)?,
+            chunk_count: since_1(version, input, -1)?,
         };
-        ended(row)?;
+        ended(fields)?;
         Ok(head)
     }
 }
@@ -203,19 +213,19 @@ impl Chunk {
         chunk_key(id, self.segment_base, self.base_offset)
     }
 
-    pub fn encode(&self) -> Bytes {
-        let mut row = vec![LAYOUT_VERSION];
+    pub fn encode(&self, key: &[u8]) -> Bytes {
+        let mut row = versioned();
         row.put_i64(self.last_offset);
         row.put_i64(self.max_timestamp);
         row.put_i32(self.leader_epoch);
         row.put_u32(self.size_bytes);
         row.put_i64(self.appended_ms);
-        row.into()
+        seal(key, row)
     }
 
-    pub fn decode(mut key: &[u8], mut row: &[u8]) -> Result<(PartitionId, Chunk), Malformed> {
-        let input = &mut row;
-        let version = version(input)?;
+    pub fn decode(mut key: &[u8], row: &[u8]) -> Result<(PartitionId, Chunk), Malformed> {
+        let (version, mut fields) = unseal(key, row)?;
+        let input = &mut fields;
         let id = take_partition(&mut key)?;
         let chunk = Chunk {
             segment_base: key.try_get_i64()?,
@@ -228,10 +238,10 @@ impl Chunk {
             appended_ms: since_1(version, input, NEVER_MS)?,
         };
         ended(key)?;
-        ended(row)?;
+        ended(fields)?;
         match chunk.segment_base <= chunk.base_offset && chunk.base_offset <= chunk.last_offset {
             true => Ok((id, chunk)),
-            false => Err(Malformed),
+            false => Err(Malformed::Damaged),
         }
     }
 }
@@ -241,15 +251,43 @@ pub(super) fn versioned() -> Vec<u8> {
     vec![LAYOUT_VERSION]
 }
 
-/// Reads what [`versioned`] wrote, or a former version of it.
-pub(super) fn version(input: &mut &[u8]) -> Result<u8, Malformed> {
-    match input.try_get_u8()? {
-        version @ 0..=LAYOUT_VERSION => Ok(version),
-        _ => Err(Malformed),
+/// Ends a row with the CRC of it and its key.
+pub(super) fn seal(key: &[u8], mut row: Vec<u8>) -> Bytes {
+    let crc = crc_of(key, &row);
+    row.put_u32(crc);
+    row.into()
+}
+
+/// The version of a row that was sealed, and its fields.
+pub(super) fn unseal<'a>(key: &[u8], row: &'a [u8]) -> Result<(u8, &'a [u8]), Malformed> {
+    if let Some((0, fields)) = row.split_first() {
+        return Ok((0, fields));
+    }
+    let sealed_bytes = row.len().checked_sub(4).ok_or(Malformed::Damaged)?;
+    let (sealed, mut crc) = row.split_at(sealed_bytes);
+    if crc.try_get_u32()? != crc_of(key, sealed) {
+        return Err(Malformed::Damaged);
+    }
+    match sealed.split_first() {
+        Some((version @ 0..=LAYOUT_VERSION, fields)) => Ok((*version, fields)),
+        Some(_) => Err(Malformed::Newer),
+        None => Err(Malformed::Damaged),
     }
 }
 
-/// A time that rows of version 0 do not have.
+fn crc_of(key: &[u8], row: &[u8]) -> u32 {
+    let mut with_key = key.to_vec();
+    with_key.put_u32(crc32c(row));
+    crc32c(&with_key)
+}
+
+/// A row as a later version would write it.
+#[cfg(test)]
+pub(super) fn of_newer_version(key: &[u8]) -> Bytes {
+    seal(key, vec![LAYOUT_VERSION + 1])
+}
+
+/// What rows of version 0 do not have.
 pub(super) fn since_1(version: u8, input: &mut &[u8], missing: i64) -> Result<i64, Malformed> {
     match version {
         0 => Ok(missing),
@@ -270,27 +308,34 @@ pub(super) fn dated_ms(max_timestamp: i64, appended_ms: i64) -> i64 {
 pub(super) fn ended(rest: &[u8]) -> Result<(), Malformed> {
     match rest.is_empty() {
         true => Ok(()),
-        false => Err(Malformed),
+        false => Err(Malformed::Damaged),
     }
 }
 
-/// A row that cannot have been written by this version.
+/// Why a row cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(super) enum Malformed {
+    /// Nobody has written it so.
+    Damaged,
+    /// A newer version of tablog has.
+    Newer,
+}
 
 impl Malformed {
     /// The error of a whole store.
     pub fn in_store(self, store: Store) -> StorageError {
-        StorageError::Corrupt(format!(
-            "a row of {} is not one that this version writes",
-            store.name()
-        ))
+        match self {
+            Malformed::Damaged => {
+                StorageError::Corrupt(format!("a key of {} is damaged", store.name()))
+            }
+            Malformed::Newer => StorageError::TooNew,
+        }
     }
 }
 
 impl From<bytes::TryGetError> for Malformed {
     fn from(_: bytes::TryGetError) -> Malformed {
-        Malformed
+        Malformed::Damaged
     }
 }
 
@@ -320,10 +365,12 @@ mod tests {
             oldest_ms: 1,
             dirty_since_ms: 2,
             delete_horizon_ms: 3,
+            chunk_count: 4,
         };
-        assert_eq!(Head::decode(&head.encode()), Ok(head));
-        let fresh = Head::default();
-        assert_eq!(Head::decode(&fresh.encode()), Ok(fresh));
+        let key = partition_key(ID);
+        for head in [head, Head::default()] {
+            assert_eq!(Head::decode(&key, &head.encode(&key)), Ok(head));
+        }
         let chunk = Chunk {
             segment_base: 60,
             base_offset: 64,
@@ -333,10 +380,8 @@ mod tests {
             size_bytes: 3,
             appended_ms: 4,
         };
-        assert_eq!(
-            Chunk::decode(&chunk.key(ID), &chunk.encode()),
-            Ok((ID, chunk))
-        );
+        let key = chunk.key(ID);
+        assert_eq!(Chunk::decode(&key, &chunk.encode(&key)), Ok((ID, chunk)));
     }
 
     #[test]
@@ -345,7 +390,7 @@ mod tests {
         row.put_slice(&[0; 32]);
         row.put_slice(&[0, 1]);
         row.put_slice(&[0; 24]);
-        let head = Head::decode(&row).unwrap();
+        let head = Head::decode(&partition_key(ID), &row).unwrap();
         assert_eq!(head.active.unwrap().created_ms, LONG_AGO_MS);
         assert_eq!(head.oldest_ms, LONG_AGO_MS);
         let mut row = vec![0];
@@ -355,14 +400,18 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_another_version_or_length_is_malformed() {
-        let mut row = Head::default().encode().to_vec();
-        row[0] = LAYOUT_VERSION + 1;
-        assert_eq!(Head::decode(&row), Err(Malformed));
-        let mut row = Head::default().encode().to_vec();
-        row.push(0);
-        assert_eq!(Head::decode(&row), Err(Malformed));
-        assert_eq!(Head::decode(&row[..5]), Err(Malformed));
+    fn damage_is_told_apart_from_what_a_newer_version_writes() {
+        let key = partition_key(ID);
+        let row = Head::default().encode(&key);
+        let decode = |row: &[u8]| Head::decode(&key, row);
+        assert_eq!(decode(&row[..5]), Err(Malformed::Damaged));
+        assert_eq!(decode(&[]), Err(Malformed::Damaged));
+        let mut damaged = row.to_vec();
+        damaged[0] += 1;
+        assert_eq!(decode(&damaged), Err(Malformed::Damaged));
+        let other = partition_key(PartitionId { partition: 4, ..ID });
+        assert_eq!(Head::decode(&other, &row), Err(Malformed::Damaged));
+        assert_eq!(decode(&of_newer_version(&key)), Err(Malformed::Newer));
     }
 
     #[test]

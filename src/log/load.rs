@@ -186,12 +186,21 @@ impl LogManager {
         };
         let index = &mut log.index;
         match entries.last() {
-            None => index.complete = true,
+            None => {
+                index.complete = true;
+                let found = index.count_below(log.head.segments_end) as i64;
+                match log.head.chunk_count {
+                    expected @ 0.. if expected != found => {
+                        return Err(format!("{found} of {expected} index rows are there"));
+                    }
+                    _ => log.head.chunk_count = found,
+                }
+            }
             Some(last) => index.loaded_to = Some(key_behind(&last.key)),
         }
         for entry in entries {
             let (_, chunk) = Chunk::decode(&entry.key, &entry.value)
-                .map_err(|_| "an index row is not one that this version writes".to_owned())?;
+                .map_err(|_| format!("the index row {:x?} is damaged", entry.key))?;
             index.insert_loaded(chunk);
         }
         Ok(())
@@ -231,6 +240,7 @@ impl LogManager {
     pub(super) fn stop(&mut self, id: PartitionId, why: String, events: &mut Vec<LogEvent>) {
         if let Some(log) = self.logs.get_mut(&id) {
             log.stop(why.clone());
+            self.maintenance.forget(id);
             events.push(LogEvent::Stopped { id, why });
         }
     }

@@ -3,7 +3,8 @@
 use super::config::LogConfig;
 use super::derived::{Derived, end_transaction_marker};
 use super::error::{AppendError, LogError};
-use super::layout::{Head, NEVER_MS, dated_ms};
+use super::journal::StoredPart;
+use super::layout::{Head, NEVER_MS, dated_ms, partition_key};
 use super::segment::{SegmentIndex, roll_ms};
 use super::tail::Tail;
 use super::validate::{check_message_size, check_segment_size, client_batch};
@@ -273,20 +274,15 @@ impl Log {
 
     /// Takes the batches of a journal row again, at opening. The error says why they cannot be
     /// what follows the log so far.
-    pub fn restore(
-        &mut self,
-        written_ms: i64,
-        seq: u64,
-        start_offset: i64,
-        bytes: &Bytes,
-    ) -> Result<(), String> {
+    pub fn restore(&mut self, written_ms: i64, seq: u64, part: &StoredPart) -> Result<(), String> {
+        let start_offset = part.start_offset;
         if start_offset != self.log_end_offset {
             return Err(format!(
                 "journal row {seq} goes on at offset {start_offset}, the log ends at {}",
                 self.log_end_offset
             ));
         }
-        for batch in batches(bytes).strict() {
+        for batch in batches(&part.batches).strict() {
             let (header, batch) =
                 batch.map_err(|error| format!("journal row {seq} is damaged: {error}"))?;
             BatchHeader::ensure_valid(&batch)
@@ -299,6 +295,15 @@ impl Log {
             // The tail pins the whole row otherwise, when other partitions have moved on.
             let batch = Bytes::copy_from_slice(&batch);
             self.push(written_ms, header, batch, marker.as_ref());
+        }
+        if part
+            .end_offset
+            .is_some_and(|end| end != self.log_end_offset)
+        {
+            return Err(format!(
+                "journal row {seq} is damaged: its batches end at offset {}",
+                self.log_end_offset
+            ));
         }
         self.durable_end = self.log_end_offset;
         self.journal_first.get_or_insert(seq);
@@ -326,7 +331,9 @@ impl Log {
         let damaged = "the stored snapshot or tail cannot be read";
         self.derived = match self.snapshot.is_empty() {
             true => Derived::default(),
-            false => Derived::decode(&self.snapshot).map_err(|_| damaged)?,
+            false => {
+                Derived::decode(&partition_key(self.id), &self.snapshot).map_err(|_| damaged)?
+            }
         };
         for batch in self.tail.batches() {
             let marker =

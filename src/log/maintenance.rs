@@ -238,13 +238,14 @@ impl Maintenance {
 
     /// Decides when to wake up. An instant once told stays while it is for the same deadline, as
     /// the two clocks do not go exactly alike.
-    fn set_wake(&mut self, now: Now, others_ms: Option<i64>) {
+    fn set_wake(&mut self, now: Now, [untold_ms, purge_ms]: [Option<i64>; 2]) {
         let due_ms = match self.can_go_on() {
             true => Some(now.wall.0 + 1),
             false => [
                 self.retention_deadlines.next_ms(),
                 self.cleaner_deadlines.next_ms(),
-                others_ms,
+                untold_ms,
+                purge_ms,
             ]
             .into_iter()
             .flatten()
@@ -290,7 +291,9 @@ impl LogManager {
         let mut events = std::mem::take(&mut self.untold);
         self.go_on(now, &mut events);
         self.untold = events;
-        self.maintenance.set_wake(now, self.journal.purge_at_ms());
+        let untold_ms = (!self.untold.is_empty()).then_some(now.wall.0 + 1);
+        let purge_ms = self.journal.purge_at_ms();
+        self.maintenance.set_wake(now, [untold_ms, purge_ms]);
     }
 
     /// Asked after every event, so it may not look at every log.

@@ -47,7 +47,9 @@ pub struct LogManager {
     pub(super) maintenance: Maintenance,
     /// After a failed commit, background work waits until then.
     pub(super) background_from: Option<Instant>,
-    /// Events of calls that have no room for them; told with the next reply.
+    /// Partitions of which rows were found, but no head.
+    pub(super) headless: BTreeSet<PartitionId>,
+    /// Events of calls that have no room for them.
     pub(super) untold: Vec<LogEvent>,
     /// Numbers log incarnations and writings of chunks.
     pub(super) next_version: u64,
@@ -157,6 +159,7 @@ impl LogManager {
             uncommitted_reserve: None,
             maintenance: Maintenance::new(&config),
             background_from: None,
+            headless: BTreeSet::new(),
             untold: Vec::new(),
             next_version: 0,
         }
@@ -180,6 +183,12 @@ impl LogManager {
             .logs
             .entry(id)
             .or_insert_with(|| Log::new(id, incarnation));
+        // Ids are never used twice: what was found is not of a partition that was removed.
+        if self.headless.remove(&id) {
+            let why = "its head row is missing".to_owned();
+            log.stop(why.clone());
+            self.untold.push(LogEvent::Stopped { id, why });
+        }
         if !log.is_configured || log.config != config {
             log.configure(config);
             self.maintenance.configured(now, log);
@@ -376,6 +385,11 @@ impl LogManager {
             }
         }
         requests
+    }
+
+    /// What has become of the logs by other calls than [`handle`](LogManager::handle).
+    pub fn take_events(&mut self) -> Vec<LogEvent> {
+        std::mem::take(&mut self.untold)
     }
 
     /// Takes what became of a request.

@@ -2,8 +2,9 @@
 //!
 //! What is read has a bound that does not depend on how much the logs hold.
 
+use super::PartitionId;
 use super::derived::Derived;
-use super::journal::{JournalRow, decode_row};
+use super::journal::{LogEnds, decode_row};
 use super::layout::{self, Head, Malformed};
 use super::load::{Load, Loads, key_behind};
 use super::log::Log;
@@ -11,6 +12,7 @@ use super::manager::{LogEvent, LogManager, State};
 use crate::now::Now;
 use crate::planted::{self, PlantedBug};
 use crate::storage::{Entry, KeyRange, StorageError, Store};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes that one load of the opening asks for.
 pub const OPENING_LOAD_BYTES: usize = 1 << 20;
@@ -93,44 +95,101 @@ impl LogManager {
     }
 
     fn make_logs(&mut self, now: Now, opening: Opening) -> Result<(), StorageError> {
-        for row in opening.heads {
-            let malformed = |it: Malformed| it.in_store(Store::Head);
-            let id = layout::partition_of_key(&row.key).map_err(malformed)?;
-            let head = Head::decode(&row.value).map_err(malformed)?;
-            let mut log = Log::of_head(id, self.take_version(), head);
-            if head.stopped {
-                log.stop("it was stopped when it was opened before".to_owned());
+        self.take_heads(opening.heads)?;
+        self.take_snapshots(opening.snapshots)?;
+        self.take_journal(now, opening.journal)?;
+        if planted::active(PlantedBug::ProducerStateNotRestored) {
+            for log in self.logs.values_mut() {
+                log.derived.producers = Default::default();
             }
-            self.journal.next_seq = self.journal.next_seq.max(head.journal_from);
+        }
+        Ok(())
+    }
+
+    fn take_heads(&mut self, rows: Vec<Entry>) -> Result<(), StorageError> {
+        for row in rows {
+            let id = partition_of(Store::Head, &row)?;
+            let incarnation = self.take_version();
+            let log = match readable(Store::Head, Head::decode(&row.key, &row.value))? {
+                Some(head) => {
+                    self.journal.next_seq = self.journal.next_seq.max(head.journal_from);
+                    let mut log = Log::of_head(id, incarnation, head);
+                    if head.stopped {
+                        log.stop("it was stopped when it was opened before".to_owned());
+                    }
+                    log
+                }
+                None => {
+                    let mut log = Log::of_head(id, incarnation, Head::default());
+                    log.stop("its head row is damaged".to_owned());
+                    log
+                }
+            };
             self.logs.insert(id, log);
         }
-        for row in opening.snapshots {
-            let malformed = |it: Malformed| it.in_store(Store::Snapshot);
-            let id = layout::partition_of_key(&row.key).map_err(malformed)?;
+        Ok(())
+    }
+
+    fn take_snapshots(&mut self, rows: Vec<Entry>) -> Result<(), StorageError> {
+        let mut missing: BTreeSet<PartitionId> = self.logs.keys().copied().collect();
+        for row in rows {
+            let id = partition_of(Store::Snapshot, &row)?;
             let Some(log) = self.logs.get_mut(&id) else {
+                self.headless.insert(id);
                 continue;
             };
-            log.derived = Derived::decode(&row.value).map_err(malformed)?;
-            if planted::active(PlantedBug::ProducerStateNotRestored) {
-                log.derived.producers = Default::default();
+            missing.remove(&id);
+            match readable(Store::Snapshot, Derived::decode(&row.key, &row.value))? {
+                Some(derived) => log.derived = derived,
+                None => log.stop("its snapshot row is damaged".to_owned()),
             }
             log.derived.truncate_from_start(log.head.log_start_offset);
             log.snapshot = row.value;
         }
-        for row in opening.journal {
-            let malformed = |it: Malformed| it.in_store(Store::Journal);
-            let seq = layout::seq_of_journal_key(&row.key).map_err(malformed)?;
-            let JournalRow { written_ms, parts } = decode_row(&row.value).map_err(malformed)?;
-            let written_ms = written_ms.min(now.wall.0);
-            for (id, start_offset, bytes) in parts {
-                // Without a head it is what is left of a log that was removed.
+        for log in self.logs.values_mut() {
+            if log.head.segments_end > 0 && missing.contains(&log.id) {
+                log.stop("its snapshot row is missing".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn take_journal(&mut self, now: Now, rows: Vec<Entry>) -> Result<(), StorageError> {
+        let mut reading = JournalReading::default();
+        for row in rows {
+            let key = layout::seq_of_journal_key(&row.key);
+            let seq = key.map_err(|it| it.in_store(Store::Journal))?;
+            let read = readable(Store::Journal, decode_row(&row.key, &row.value))?;
+            reading.saw(seq, read.is_some());
+            let read = read.unwrap_or_default();
+            for (id, end) in &read.previous {
+                if let Some(log) = self.logs.get_mut(id)
+                    && log.head.journal_from < seq
+                    && log.log_end_offset < *end
+                {
+                    self.dirty_heads.insert(*id);
+                    log.stop(format!(
+                        "journal row {} is missing or damaged: the log ends at offset {}, not {end}",
+                        seq - 1,
+                        log.log_end_offset
+                    ));
+                }
+            }
+            let written_ms = read.written_ms.min(now.wall.0);
+            let mut ends = LogEnds::new();
+            for part in read.parts {
+                let id = part.id;
+                ends.extend(part.end_offset.map(|end| (id, end)));
                 let Some(log) = self.logs.get_mut(&id) else {
+                    // What is left of a log that was removed, unless it is wanted again.
+                    self.headless.insert(id);
                     continue;
                 };
                 if seq < log.head.journal_from || log.stopped.is_some() {
                     continue;
                 }
-                match log.restore(written_ms, seq, start_offset, &bytes) {
+                reading.last_of.insert(id, seq);
+                match log.restore(written_ms, seq, &part) {
                     Ok(()) => self.journal.need(log.journal_first.unwrap_or(seq), id),
                     Err(why) => {
                         log.stop(why);
@@ -139,13 +198,68 @@ impl LogManager {
                     }
                 }
             }
-            self.journal.row_stored(seq, row.value.len());
+            self.journal.row_stored(seq, row.value.len(), ends);
         }
-        if planted::active(PlantedBug::ProducerStateNotRestored) {
+        if let Some(lost) = reading.lost() {
             for log in self.logs.values_mut() {
-                log.derived.producers = Default::default();
+                let is_whole = reading
+                    .last_of
+                    .get(&log.id)
+                    .is_some_and(|last| lost < *last);
+                if log.head.journal_from <= lost && !is_whole && log.stopped.is_none() {
+                    log.stop(format!(
+                        "journal row {lost} cannot be read, and may have batches from offset {} on",
+                        log.log_end_offset
+                    ));
+                    self.dirty_heads.insert(log.id);
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// Which rows of the journal were there and could be read.
+#[derive(Default)]
+struct JournalReading {
+    last: Option<(u64, bool)>,
+    /// The last row of which nobody says whose batches it had: the next cannot be read either.
+    lost: Option<u64>,
+    /// The last row that was read of each partition.
+    last_of: BTreeMap<PartitionId, u64>,
+}
+
+impl JournalReading {
+    fn saw(&mut self, seq: u64, readable: bool) {
+        if let Some((last, last_readable)) = self.last {
+            let missing = seq - last - 1;
+            if missing > 1 || (missing == 1 && !readable) {
+                self.lost = Some(seq - 1 - u64::from(readable));
+            } else if !last_readable && (missing == 1 || !readable) {
+                self.lost = Some(last);
+            }
+        }
+        self.last = Some((seq, readable));
+    }
+
+    /// The last row that is lost, with all that nobody knows of it.
+    fn lost(&self) -> Option<u64> {
+        match self.last {
+            Some((last, false)) => Some(last),
+            _ => self.lost,
+        }
+    }
+}
+
+fn partition_of(store: Store, row: &Entry) -> Result<PartitionId, StorageError> {
+    layout::partition_of_key(&row.key).map_err(|it| it.in_store(store))
+}
+
+/// `None` for a row that is damaged: that concerns its partition only.
+fn readable<T>(store: Store, row: Result<T, Malformed>) -> Result<Option<T>, StorageError> {
+    match row {
+        Ok(row) => Ok(Some(row)),
+        Err(Malformed::Damaged) => Ok(None),
+        Err(newer) => Err(newer.in_store(store)),
     }
 }

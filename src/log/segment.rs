@@ -117,6 +117,11 @@ impl SegmentIndex {
         Ok(self.chunks.range(offset..).next().map(|(_, it)| *it))
     }
 
+    /// How many chunks begin before `end`.
+    pub fn count_below(&self, end: i64) -> usize {
+        self.chunks.range(..end).count()
+    }
+
     /// The last chunk, if it is known.
     pub fn last(&self) -> Option<&Chunk> {
         self.chunks().next_back()

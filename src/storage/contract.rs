@@ -247,6 +247,8 @@ pub enum StorageError {
     Deleted,
     /// What was read cannot have been written by this code.
     Corrupt(String),
+    /// A newer version of this code has written here: this one cannot read it, however often.
+    TooNew,
     /// The store was closed.
     Closed,
 }
@@ -268,6 +270,9 @@ impl fmt::Display for StorageError {
                 f.write_str("another tab keeps an older version of the database open")
             }
             StorageError::Deleted => f.write_str("the database was deleted"),
+            StorageError::TooNew => f.write_str(
+                "a newer version of tablog has written this database: use that version, or delete it",
+            ),
             StorageError::Corrupt(why) => write!(f, "the storage is corrupt: {why}"),
             StorageError::Closed => f.write_str("the storage is closed"),
         }

@@ -225,12 +225,6 @@ fn a_removed_log_leaves_nothing_but_the_journals_rows() {
     let mut node = node.crash(&LogConfig::default());
     assert_eq!(node.logs.partitions(), [id(1)]);
     assert_eq!(node.values(id(1)), [1, 2]);
-    // The same id again starts empty, in spite of the rows that the journal still has.
-    node.ensure(p0(), LogConfig::default());
-    node.produce(p0(), &[5]);
-    node.settle();
-    let mut node = node.crash(&LogConfig::default());
-    assert_eq!(node.values(p0()), [5]);
 }
 
 /// A tail of 300 KiB in the journal, as a move would write it again.

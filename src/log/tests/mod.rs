@@ -3,6 +3,7 @@ mod node;
 mod append;
 mod commit;
 mod compaction;
+mod damage;
 mod lookup;
 mod opening;
 #[cfg(feature = "planted")]

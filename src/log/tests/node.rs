@@ -59,6 +59,17 @@ impl Node {
     }
 
     pub fn checking(medium: FaultyMedium, config: MaintenanceConfig) -> Node {
+        let node = Node::opened(medium, config);
+        assert_eq!(node.events.first(), Some(&LogEvent::Opened));
+        node
+    }
+
+    /// What is told when the medium is opened.
+    pub fn opening(medium: FaultyMedium) -> Vec<LogEvent> {
+        Node::opened(medium, MaintenanceConfig::default()).events
+    }
+
+    fn opened(medium: FaultyMedium, config: MaintenanceConfig) -> Node {
         let storage = FaultyStorage::new(&medium);
         storage.open_now().unwrap();
         let mut node = Node {
@@ -77,7 +88,6 @@ impl Node {
         };
         node.logs.open();
         node.settle();
-        assert_eq!(node.events.first(), Some(&LogEvent::Opened));
         node
     }
 
@@ -117,7 +127,9 @@ impl Node {
 
     /// Sends on what the logs want of storage.
     pub fn submit(&mut self) {
-        for request in self.logs.take_requests(self.now) {
+        let requests = self.logs.take_requests(self.now);
+        self.events.append(&mut self.logs.take_events());
+        for request in requests {
             match &request {
                 StorageRequest::Commit { .. } => self.commits += 1,
                 StorageRequest::Load {

@@ -154,7 +154,7 @@ fn a_damaged_chunk_stops_its_partition() {
         damage(&mut bytes);
         node.put(Store::Segment, rows[0].key.clone(), bytes.into());
         let error = node.read(p0(), 0).unwrap_err();
-        assert_eq!(error.error_code(), ErrorCode::KafkaStorageError);
+        assert_eq!(error.error_code(), ErrorCode::CorruptMessage);
         assert!(matches!(error, LogError::Stopped(_)));
         assert!(
             node.events
