@@ -192,6 +192,10 @@ impl DelayedFetch {
         if let Err(error) = partition.check_leader(wanted.current_leader_epoch) {
             return gathered.fail(wanted.partition, error);
         }
+        // Before its offsets are believed: of a damaged log they are anything.
+        if let Err(error) = broker.logs.check_usable(id) {
+            return gathered.fail(wanted.partition, error.error_code());
+        }
         let high_watermark = partition.high_watermark();
         let last_stable_offset = broker.logs.last_stable_offset(id, high_watermark);
         let log_start_offset = broker.logs.log_start_offset(id).unwrap_or(0);

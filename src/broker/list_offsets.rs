@@ -153,6 +153,8 @@ fn look_up(
 ) -> Result<Lookup<Option<TimestampOffset>>, ErrorCode> {
     let (id, partition) = broker.leader_of(topic, wanted.partition_index)?;
     partition.check_leader(wanted.current_leader_epoch)?;
+    let usable = broker.logs.check_usable(id);
+    usable.map_err(|error| error.error_code())?;
     let high_watermark = partition.high_watermark();
     let end = match isolation_level {
         READ_COMMITTED => broker.logs.last_stable_offset(id, high_watermark),

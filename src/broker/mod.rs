@@ -75,6 +75,8 @@ pub struct Broker {
     rolled_back: BTreeMap<PartitionId, StorageError>,
     wake_at: Option<Instant>,
     last_event_at: Instant,
+    /// Partitions that have stopped, and why: reported once the names of topics are known.
+    stopped_partitions: Vec<(PartitionId, String)>,
     stopping: Option<String>,
 }
 
@@ -123,6 +125,7 @@ impl Broker {
             rolled_back: BTreeMap::new(),
             wake_at: None,
             last_event_at: Instant::default(),
+            stopped_partitions: Vec::new(),
             stopping: None,
             config,
         })
@@ -220,7 +223,10 @@ impl Broker {
                 self.moved.insert(Watch::Load(load));
             }
             LogEvent::RolledBack { id, error, .. } => self.roll_back(id, error),
-            LogEvent::Stopped { id, why } => self.roll_back(id, StorageError::Corrupt(why)),
+            LogEvent::Stopped { id, why } => {
+                self.stopped_partitions.push((id, why.clone()));
+                self.roll_back(id, StorageError::Corrupt(why));
+            }
             LogEvent::Fatal(error) => self.stopping = Some(error.to_string()),
         }
     }
@@ -253,11 +259,29 @@ impl Broker {
         }
     }
 
+    fn report_stopped(&mut self) -> Vec<Effect> {
+        let stopped = std::mem::take(&mut self.stopped_partitions);
+        let reports = stopped.into_iter().map(|(id, why)| {
+            let PartitionId {
+                topic_id,
+                partition,
+            } = id;
+            let topic = self.metadata.image().topic_by_id(topic_id);
+            let topic = topic.map_or_else(|| topic_id.to_string(), |topic| topic.name.clone());
+            let message = format!("partition {partition} of topic {topic} has stopped: {why}");
+            Effect::Report { message }
+        });
+        reports.collect()
+    }
+
     fn collect(&mut self, now: Now, woken: bool, effects: &mut Vec<Effect>) {
         if let Some(reason) = self.stopping.take() {
             self.phase = Phase::Stopped;
             effects.push(Effect::Stop { reason });
             return;
+        }
+        if let Phase::Running = self.phase {
+            effects.extend(self.report_stopped());
         }
         effects.extend(
             self.logs

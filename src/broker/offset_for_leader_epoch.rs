@@ -26,6 +26,8 @@ pub(super) fn handle(broker: &mut Broker, request: OffsetForLeaderEpochRequest) 
                     let found = broker.leader_of(&topic.topic, wanted.partition).and_then(
                         |(id, partition)| {
                             partition.check_leader(wanted.current_leader_epoch)?;
+                            let usable = broker.logs.check_usable(id);
+                            usable.map_err(|error| error.error_code())?;
                             Ok((id, partition.high_watermark()))
                         },
                     );

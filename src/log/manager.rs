@@ -413,6 +413,14 @@ impl LogManager {
         }
     }
 
+    /// Whether a log may be used: if not, its offsets mean nothing either.
+    pub fn check_usable(&self, id: PartitionId) -> Result<(), LogError> {
+        self.logs
+            .get(&id)
+            .ok_or(LogError::UnknownPartition)?
+            .check_usable()
+    }
+
     /// A log that may be used.
     pub(super) fn usable(&mut self, id: PartitionId) -> Result<&mut Log, LogError> {
         if !matches!(self.state, State::Open) {

@@ -96,6 +96,11 @@ pub enum Effect {
     Storage(StorageRequest),
     /// Wake the node at this instant. Replaces the one before.
     WakeAt(Instant),
+    /// Something is wrong without which the node goes on: tell whoever operates it.
+    Report {
+        /// One sentence for people.
+        message: String,
+    },
     /// The node cannot go on (it was fenced, or its storage is gone): stop it, tell why.
     Stop {
         /// One sentence for people.

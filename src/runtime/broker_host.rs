@@ -394,6 +394,9 @@ impl Inner {
                 });
                 *self.side(node).timer.borrow_mut() = Some(timer);
             }
+            (_, Effect::Report { message }) => {
+                web_sys::console::error_1(&format!("[tablog] {message}").into());
+            }
             (_, Effect::Stop { reason }) => {
                 if !self.stopped.get() {
                     self.stop();

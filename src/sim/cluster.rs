@@ -446,6 +446,9 @@ impl Cluster {
                 let step = Step::Wake(life, side, incarnation, unit.timer);
                 self.scheduler.at(&mut self.random, instant, step);
             }
+            (_, Effect::Report { message }) => {
+                self.line(|| format!("life {life}: {side:?} reports: {message}"));
+            }
             (_, Effect::Stop { reason }) => {
                 self.line(|| format!("life {life}: {side:?} stops: {reason}"));
                 self.end_life(life);

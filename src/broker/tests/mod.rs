@@ -1,5 +1,6 @@
 //! A whole node, broker and controller, asked through its door.
 
+mod damage;
 #[cfg(not(target_family = "wasm"))]
 mod frames;
 mod groups;

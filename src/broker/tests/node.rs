@@ -17,7 +17,7 @@ use crate::protocol::messages::produce_response::PartitionProduceResponse;
 use crate::protocol::{ApiKey, Request, RequestHeader, Response, decode_response, encode_request};
 use crate::record::{BatchBuilder, BatchFields, Compression, batches, records};
 use crate::storage::faulty::{FaultyMedium, FaultyStorage, Outcome};
-use crate::storage::{StorageRequest, Store, Ticket};
+use crate::storage::{KeyRange, StorageRequest, Store, Ticket, WriteBatch};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -56,6 +56,7 @@ pub struct Node {
     pub loads_fail: bool,
     failing: Vec<Ticket>,
     pub stopped: Option<String>,
+    pub reports: Vec<String>,
 }
 
 impl Node {
@@ -129,11 +130,30 @@ impl Node {
             loads_fail,
             failing: Vec::new(),
             stopped: None,
+            reports: Vec::new(),
         };
         node.controller_event(Event::Opened { seed: [lives; 16] });
         node.broker_event(Event::Opened { seed: [lives; 16] });
         node.run();
         node
+    }
+
+    /// Changes the first byte of the rows of a store of the broker, or of those of one partition.
+    pub fn damage(&mut self, store: Store, partition: Option<i32>) {
+        let mut batch = WriteBatch::default();
+        for row in self.broker_medium.read(&KeyRange::all(store), usize::MAX) {
+            let is_of = |partition: i32| row.key[16..20] == partition.to_be_bytes();
+            if partition.is_none_or(is_of) {
+                let mut damaged = row.value.to_vec();
+                damaged[0] ^= 0x41;
+                batch.put(store, row.key, damaged.into());
+            }
+        }
+        assert!(!batch.is_empty());
+        let ticket = Ticket(u64::MAX);
+        self.broker_storage
+            .submit(StorageRequest::Commit { ticket, batch });
+        self.broker_storage.perform(ticket, Outcome::Done);
     }
 
     /// Crashes and starts again on what the media hold.
@@ -206,6 +226,7 @@ impl Node {
             }
             (Side::Broker, Effect::WakeAt(instant)) => self.wake_at[0] = Some(instant),
             (Side::Broker, Effect::Stop { reason }) => self.stopped = Some(reason),
+            (Side::Broker, Effect::Report { message }) => self.reports.push(message),
             (Side::Controller, Effect::Respond { connection, frame }) => {
                 let reply = self.link.response(connection, frame);
                 return reply.map(|it| (Side::Broker, it)).into_iter().collect();

@@ -120,6 +120,7 @@ impl Cluster {
                         .push_back(frame);
                 }
                 Effect::Storage(request) => self.storage.submit(request),
+                Effect::Report { message } => panic!("{message}"),
                 Effect::Stop { reason } => self.stopped = Some(reason),
                 Effect::WakeAt(_) => {}
                 Effect::Close { connection } => self.closed.push(connection),
