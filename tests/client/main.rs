@@ -10,4 +10,5 @@ mod fake_admin;
 mod fake_cluster;
 mod network;
 mod producer;
+mod scale;
 mod world;

@@ -1,6 +1,6 @@
 //! Records that wait to be sent, in batches, by partition.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
@@ -78,6 +78,9 @@ pub(super) struct Queue {
     /// What is in flight is none of `batches` any more: its time was over. Nothing else is sent
     /// before its answer, which might be about records that come before.
     pub abandoned: bool,
+    /// The sender has it among what can be sent.
+    pub ready: bool,
+    timer: Option<Instant>,
     /// Of the next new batch, for the producer id and epoch that the last one had.
     next_sequence: Option<(ProducerIdAndEpoch, i32)>,
 }
@@ -85,7 +88,11 @@ pub(super) struct Queue {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Accumulator {
-    pub queues: BTreeMap<TopicPartition, Queue>,
+    queues: BTreeMap<TopicPartition, Queue>,
+    /// Queues to which something has happened since they were looked at.
+    due: BTreeSet<TopicPartition>,
+    /// When queues are to be looked at though nothing happens to them.
+    timers: BTreeSet<(Instant, TopicPartition)>,
     linger_ms: u64,
     batch_size_bytes: usize,
     pub request_size_bytes_max: usize,
@@ -99,6 +106,8 @@ impl Accumulator {
     ) -> Accumulator {
         Accumulator {
             queues: BTreeMap::new(),
+            due: BTreeSet::new(),
+            timers: BTreeSet::new(),
             linger_ms,
             batch_size_bytes,
             request_size_bytes_max,
@@ -117,6 +126,10 @@ impl Accumulator {
         record: &ProducerRecord,
     ) -> Result<bool, RecordError> {
         let queue = self.queues.entry(partition.clone()).or_default();
+        // One that is under way is looked at when it is answered.
+        if !queue.in_flight && !queue.ready {
+            self.due.insert(partition.clone());
+        }
         let timestamp = record.timestamp.unwrap_or(now.wall.0);
         let open = match queue.batches.back_mut() {
             Some(batch) if batch.settings == settings => match &batch.content {
@@ -169,6 +182,93 @@ impl Accumulator {
         queues.any(|(_, queue)| !queue.batches.is_empty())
     }
 
+    pub fn queue(&self, partition: &TopicPartition) -> Option<&Queue> {
+        self.queues.get(partition)
+    }
+
+    pub fn queue_mut(&mut self, partition: &TopicPartition) -> Option<&mut Queue> {
+        self.queues.get_mut(partition)
+    }
+
+    pub fn queues_mut(&mut self) -> impl Iterator<Item = (&TopicPartition, &mut Queue)> {
+        self.queues.iter_mut()
+    }
+
+    /// The next queue to look at.
+    pub fn next_due(&mut self, now: Now) -> Option<TopicPartition> {
+        while self
+            .timers
+            .first()
+            .is_some_and(|(at, _)| *at <= now.monotonic)
+            && let Some((_, partition)) = self.timers.pop_first()
+        {
+            if let Some(queue) = self.queues.get_mut(&partition) {
+                queue.timer = None;
+            }
+            self.due.insert(partition);
+        }
+        self.due.pop_first()
+    }
+
+    pub fn is_due(&self, now: Now) -> bool {
+        let timer = self.timers.first();
+        !self.due.is_empty() || timer.is_some_and(|(at, _)| *at <= now.monotonic)
+    }
+
+    /// Something has happened to the queue.
+    pub fn touch(&mut self, partition: &TopicPartition) {
+        self.due.insert(partition.clone());
+    }
+
+    pub fn touch_all(&mut self, partitions: BTreeSet<TopicPartition>) {
+        self.due.extend(partitions);
+    }
+
+    /// The queue has been looked at: it is due again at that time, and when the time of its oldest
+    /// batch is over.
+    pub fn wake_at(&mut self, partition: &TopicPartition, at: Option<Instant>) {
+        let Some(queue) = self.queues.get_mut(partition) else {
+            return;
+        };
+        let expiry = queue.batches.front().map(|batch| batch.deadline);
+        let at = at.into_iter().chain(expiry).min();
+        if queue.timer == at {
+            return;
+        }
+        if let Some(at) = std::mem::replace(&mut queue.timer, at) {
+            self.timers.remove(&(at, partition.clone()));
+        }
+        if let Some(at) = at {
+            self.timers.insert((at, partition.clone()));
+        }
+    }
+
+    /// When there is a queue to look at without any event.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// False when it was ready already.
+    pub fn set_ready(&mut self, partition: &TopicPartition) -> bool {
+        let queue = self.queues.get_mut(partition);
+        queue.is_some_and(|queue| !std::mem::replace(&mut queue.ready, true))
+    }
+
+    /// It cannot be sent after all, and is to be looked at again.
+    pub fn clear_ready(&mut self, partition: &TopicPartition) {
+        if let Some(queue) = self.queues.get_mut(partition) {
+            queue.ready = false;
+        }
+        self.touch(partition);
+    }
+
+    /// Nothing lingers any more: somebody flushes.
+    pub fn end_linger(&mut self) {
+        if self.linger_ms > 0 {
+            self.look_at_all();
+        }
+    }
+
     pub fn postpone_deadlines(&mut self, ms: u64) {
         for batch in self
             .queues
@@ -176,6 +276,17 @@ impl Accumulator {
             .flat_map(|queue| &mut queue.batches)
         {
             batch.deadline = batch.deadline + ms;
+        }
+        self.look_at_all();
+    }
+
+    /// Looks at every queue that waits for a time.
+    fn look_at_all(&mut self) {
+        for (_, partition) in std::mem::take(&mut self.timers) {
+            if let Some(queue) = self.queues.get_mut(&partition) {
+                queue.timer = None;
+            }
+            self.due.insert(partition);
         }
     }
 }
@@ -373,4 +484,42 @@ pub(super) fn record_size_bytes(now: Timestamp, record: &ProducerRecord) -> usiz
 fn size_with(builder: &BatchBuilder, timestamp: i64, record: &ProducerRecord) -> usize {
     let (key, value) = (record.key.as_deref(), record.value.as_deref());
     builder.size_in_bytes_with(timestamp, key, value, &record.headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_record_makes_one_partition_due_of_thousands() {
+        let now = Now::default();
+        let mut accumulator = Accumulator::new(0, 16 * 1024, 1024 * 1024);
+        let settings = BatchSettings {
+            acks: Acks::All,
+            timeout_ms: 30_000,
+            compression: Compression::None,
+            idempotent: false,
+        };
+        let deadline = now.monotonic + 120_000;
+        let mut append = |accumulator: &mut Accumulator, partition| {
+            let partition = TopicPartition::new("t", partition);
+            let record = ProducerRecord::default();
+            let send = CommandId(1);
+            accumulator
+                .append(now, &partition, send, settings, deadline, &record)
+                .unwrap();
+        };
+        for partition in 0..3_000 {
+            append(&mut accumulator, partition);
+        }
+        let mut looked_at = 0;
+        while let Some(partition) = accumulator.next_due(now) {
+            accumulator.wake_at(&partition, None);
+            looked_at += 1;
+        }
+        assert_eq!(looked_at, 3_000);
+        append(&mut accumulator, 7);
+        assert_eq!(accumulator.next_due(now), Some(TopicPartition::new("t", 7)));
+        assert_eq!(accumulator.next_due(now), None);
+    }
 }

@@ -334,6 +334,7 @@ impl Producer {
                     self.forget_missing_topics();
                 }
                 self.waiting.metadata_read();
+                self.sender.metadata_read(&mut self.accumulator);
             }
             Answer::Connected { id, result } => {
                 self.outputs.push(ProducerOutput::Connected { id, result });
@@ -584,9 +585,7 @@ impl Producer {
         }
         let waits = self.waiting.deadline().into_iter();
         let waits = waits.chain(self.room.deadline());
-        let sender = self
-            .sender
-            .deadline(now, &self.accumulator, self.is_flushing());
+        let sender = self.sender.deadline(now, &self.accumulator);
         waits.chain(sender).min()
     }
 

@@ -39,22 +39,14 @@ impl Partitioner {
                 .insert(topic.to_string(), self.random.next_u64() as u32);
         }
         let counter = self.counters.entry(topic.to_string()).or_default();
-        let turn = *counter as usize;
-        *counter = counter.wrapping_add(1);
-        let led = || {
-            partitions
-                .iter()
-                .filter(|partition| partition.leader.is_some())
-        };
-        match led().count() {
-            0 => partitions[turn % partitions.len()].partition,
-            count => {
-                let partition = led().nth(turn % count);
-                partition
-                    .expect("the remainder is below the count")
-                    .partition
-            }
-        }
+        let turn = *counter as usize % partitions.len();
+        // The turn goes on behind the one that is taken, so that what follows a partition without
+        // a leader is not taken twice.
+        let in_turn = || partitions[turn..].iter().chain(&partitions[..turn]);
+        let passed = in_turn().position(|partition| partition.leader.is_some());
+        let passed = passed.unwrap_or(0);
+        *counter = counter.wrapping_add(passed as u32 + 1);
+        partitions[(turn + passed) % partitions.len()].partition
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sends batches to the leaders of their partitions until they are stored or their time is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::client::cluster::{Call, Cluster, Target, mismatched};
 use crate::client::error::{ErrorKind, KafkaError};
@@ -62,6 +62,30 @@ pub(super) struct Sender {
     random: Random,
     producer: ProducerState,
     in_flight: BTreeMap<i32, usize>,
+    /// Partitions whose oldest batch can be sent, in the order in which they became so.
+    ready: BTreeMap<Destination, VecDeque<TopicPartition>>,
+    without_leader: BTreeSet<TopicPartition>,
+    without_producer_id: BTreeSet<TopicPartition>,
+    flushing: bool,
+}
+
+/// A node, and what a request has one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Destination {
+    node: i32,
+    acks: Acks,
+    timeout_ms: i32,
+}
+
+/// What the oldest batch of a partition waits for.
+enum Wait {
+    /// There is none, or it is under way.
+    Nothing,
+    Until(Instant),
+    ProducerId,
+    Leader,
+    /// It can be sent.
+    Room(Destination),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +105,10 @@ impl Sender {
             random,
             producer,
             in_flight: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            without_leader: BTreeSet::new(),
+            without_producer_id: BTreeSet::new(),
+            flushing: false,
         }
     }
 
@@ -93,61 +121,42 @@ impl Sender {
         flushing: bool,
     ) -> Progress {
         let mut progress = Progress::default();
-        self.expire(now, accumulator, &mut progress);
-        // By node, and by what a request has one of.
-        let mut requests: BTreeMap<(i32, Acks, i32), Vec<TopicPartition>> = BTreeMap::new();
-        for (partition, queue) in &accumulator.queues {
-            let ready = accumulator
-                .ready_at(queue, flushing)
-                .is_some_and(|at| at <= now.monotonic);
-            let Some(batch) = queue.batches.front().filter(|_| ready) else {
-                continue;
-            };
-            let settings = batch.settings;
-            if settings.idempotent && !self.has_producer_id(now, cluster) {
-                continue;
+        if flushing && !self.flushing {
+            accumulator.end_linger();
+        }
+        self.flushing = flushing;
+        if !self.without_producer_id.is_empty() && self.has_producer_id(now, cluster) {
+            accumulator.touch_all(std::mem::take(&mut self.without_producer_id));
+        }
+        loop {
+            while let Some(partition) = accumulator.next_due(now) {
+                self.look_at(now, accumulator, cluster, partition, &mut progress);
             }
-            match cluster.metadata.leader(partition) {
-                Some(leader) => requests
-                    .entry((leader, settings.acks, settings.timeout_ms))
-                    .or_default()
-                    .push(partition.clone()),
-                None => cluster.request_refresh(),
+            let destinations: Vec<Destination> = self.ready.keys().copied().collect();
+            for destination in destinations {
+                while self.send_to(now, accumulator, cluster, destination) {}
+            }
+            if !accumulator.is_due(now) {
+                return progress;
             }
         }
-        for ((node, acks, timeout_ms), partitions) in requests {
-            self.send_all(
-                now,
-                accumulator,
-                cluster,
-                (node, acks, timeout_ms),
-                partitions,
-            );
-        }
-        progress
+    }
+
+    /// Metadata have been read: partitions may have leaders.
+    pub fn metadata_read(&mut self, accumulator: &mut Accumulator) {
+        accumulator.touch_all(std::mem::take(&mut self.without_leader));
     }
 
     /// When [`Sender::run`] has something to do without any event.
-    pub fn deadline(&self, now: Now, accumulator: &Accumulator, flushing: bool) -> Option<Instant> {
-        let queues = accumulator
-            .queues
-            .values()
-            .filter(|queue| !queue.batches.is_empty());
-        let batches = queues.flat_map(|queue| {
-            let ready_at = accumulator
-                .ready_at(queue, flushing)
-                .filter(|at| *at > now.monotonic);
-            ready_at
-                .into_iter()
-                .chain(queue.batches.front().map(|batch| batch.deadline))
-        });
+    pub fn deadline(&self, now: Now, accumulator: &Accumulator) -> Option<Instant> {
         let producer = match self.producer {
             ProducerState::None { not_before, .. } if not_before > now.monotonic => {
                 Some(not_before)
             }
             _ => None,
         };
-        batches.chain(producer).min()
+        let producer = producer.filter(|_| !self.without_producer_id.is_empty());
+        accumulator.deadline().into_iter().chain(producer).min()
     }
 
     pub fn answered(
@@ -178,10 +187,11 @@ impl Sender {
                     Ok(_) => Err(mismatched()),
                     Err(error) => Err(error),
                 };
+                let answers = response.as_ref().map(answers);
                 for partition in partitions {
-                    let result = match &response {
-                        Ok(response) => stored(response, &partition, acks),
-                        Err(error) => Err(error.clone().of_partition(&partition)),
+                    let result = match &answers {
+                        Ok(answers) => stored(answers, &partition, acks),
+                        Err(error) => Err((*error).clone().of_partition(&partition)),
                     };
                     self.batch_answered(
                         now,
@@ -197,97 +207,174 @@ impl Sender {
         progress
     }
 
-    fn send_all(
+    /// Something has happened to a partition, or its time has come.
+    fn look_at(
         &mut self,
         now: Now,
         accumulator: &mut Accumulator,
         cluster: &mut Cluster<Token>,
-        (node, acks, timeout_ms): (i32, Acks, i32),
-        partitions: Vec<TopicPartition>,
+        partition: TopicPartition,
+        progress: &mut Progress,
     ) {
-        let mut rest = partitions.into_iter().peekable();
-        while rest.peek().is_some() {
-            let in_flight = self.in_flight.entry(node).or_default();
-            if *in_flight >= REQUESTS_IN_FLIGHT_MAX {
-                return;
+        self.expire(now, accumulator, &partition, progress);
+        let wait = self.wait_of(now, accumulator, cluster, &partition);
+        let until = match &wait {
+            Wait::Until(at) => Some(*at),
+            _ => None,
+        };
+        accumulator.wake_at(&partition, until);
+        match wait {
+            Wait::Nothing | Wait::Until(_) => {}
+            Wait::ProducerId => {
+                self.without_producer_id.insert(partition);
             }
-            *in_flight += 1;
-            let mut sent = Vec::new();
-            let mut size = 0;
-            let mut topics: Vec<TopicProduceData> = Vec::new();
-            let fits = |size: usize, partition: &TopicPartition| {
-                let front = accumulator
-                    .queues
-                    .get(partition)
-                    .and_then(|q| q.batches.front());
-                let batch = front.map_or(0, Batch::size_in_bytes);
-                size == 0 || size + batch <= accumulator.request_size_bytes_max
-            };
-            let mut chosen = Vec::new();
-            while let Some(partition) = rest.next_if(|partition| fits(size, partition)) {
-                let front = accumulator
-                    .queues
-                    .get(&partition)
-                    .and_then(|q| q.batches.front());
-                size += front.map_or(0, Batch::size_in_bytes);
-                chosen.push(partition);
+            Wait::Leader => {
+                cluster.request_refresh();
+                self.without_leader.insert(partition);
             }
-            for partition in chosen {
-                let Some(queue) = accumulator.queues.get_mut(&partition) else {
-                    continue;
-                };
-                let idempotent = queue.batches.front().is_some_and(|b| b.settings.idempotent);
-                let producer = match self.producer {
-                    ProducerState::Known(producer) if idempotent => Some(producer),
-                    _ => None,
-                };
-                let Some(records) = queue.stamp_front(producer) else {
-                    continue;
-                };
-                queue.in_flight = true;
-                let data = PartitionProduceData {
-                    index: partition.partition,
-                    records: Some(records),
-                    ..Default::default()
-                };
-                match topics
-                    .last_mut()
-                    .filter(|topic| topic.name == partition.topic)
-                {
-                    Some(topic) => topic.partition_data.push(data),
-                    None => topics.push(TopicProduceData {
-                        name: partition.topic.clone(),
-                        partition_data: vec![data],
-                        ..Default::default()
-                    }),
+            Wait::Room(destination) => {
+                if accumulator.set_ready(&partition) {
+                    let ready = self.ready.entry(destination).or_default();
+                    ready.push_back(partition);
                 }
-                sent.push(partition);
             }
-            let request = Request::Produce(ProduceRequest {
-                acks: acks.code(),
-                timeout_ms,
-                topic_data: topics,
+        }
+    }
+
+    fn wait_of(
+        &mut self,
+        now: Now,
+        accumulator: &Accumulator,
+        cluster: &mut Cluster<Token>,
+        partition: &TopicPartition,
+    ) -> Wait {
+        let Some(queue) = accumulator.queue(partition) else {
+            return Wait::Nothing;
+        };
+        let (Some(ready_at), Some(batch)) = (
+            accumulator.ready_at(queue, self.flushing),
+            queue.batches.front(),
+        ) else {
+            return Wait::Nothing;
+        };
+        if now.monotonic < ready_at {
+            return Wait::Until(ready_at);
+        }
+        let settings = batch.settings;
+        if settings.idempotent && !self.has_producer_id(now, cluster) {
+            return Wait::ProducerId;
+        }
+        match cluster.metadata.leader(partition) {
+            Some(node) => Wait::Room(Destination {
+                node,
+                acks: settings.acks,
+                timeout_ms: settings.timeout_ms,
+            }),
+            None => Wait::Leader,
+        }
+    }
+
+    /// Sends one request, if there is room for it and something to send.
+    fn send_to(
+        &mut self,
+        now: Now,
+        accumulator: &mut Accumulator,
+        cluster: &mut Cluster<Token>,
+        destination: Destination,
+    ) -> bool {
+        let Destination {
+            node,
+            acks,
+            timeout_ms,
+        } = destination;
+        if self.in_flight.get(&node).copied().unwrap_or(0) >= REQUESTS_IN_FLIGHT_MAX {
+            return false;
+        }
+        let mut sent = Vec::new();
+        let mut topics: BTreeMap<String, Vec<PartitionProduceData>> = BTreeMap::new();
+        let mut size_bytes = 0;
+        while let Some(partition) = self.next_ready(destination) {
+            // Much may have happened since it became ready.
+            let wait = self.wait_of(now, accumulator, cluster, &partition);
+            if !matches!(wait, Wait::Room(to) if to == destination) {
+                accumulator.clear_ready(&partition);
+                continue;
+            }
+            let producer = match self.producer {
+                ProducerState::Known(producer) => Some(producer),
+                _ => None,
+            };
+            let most = accumulator
+                .request_size_bytes_max
+                .saturating_sub(size_bytes);
+            let Some(queue) = accumulator.queue_mut(&partition) else {
+                continue;
+            };
+            let front = queue.batches.front();
+            let batch_bytes = front.map_or(0, Batch::size_in_bytes);
+            // One that is larger than a request should be goes alone.
+            if batch_bytes > most && !sent.is_empty() {
+                let ready = self.ready.entry(destination).or_default();
+                ready.push_front(partition);
+                break;
+            }
+            let idempotent = front.is_some_and(|batch| batch.settings.idempotent);
+            let Some(records) = queue.stamp_front(producer.filter(|_| idempotent)) else {
+                continue;
+            };
+            size_bytes += batch_bytes;
+            queue.in_flight = true;
+            queue.ready = false;
+            let data = PartitionProduceData {
+                index: partition.partition,
+                records: Some(records),
+                ..Default::default()
+            };
+            topics
+                .entry(partition.topic.clone())
+                .or_default()
+                .push(data);
+            sent.push(partition);
+        }
+        if sent.is_empty() {
+            return false;
+        }
+        *self.in_flight.entry(node).or_default() += 1;
+        let topic_data = topics
+            .into_iter()
+            .map(|(name, partition_data)| TopicProduceData {
+                name,
+                partition_data,
                 ..Default::default()
             });
-            let wait_ms = u64::try_from(timeout_ms).unwrap_or(0);
-            let timeout_ms = wait_ms + cluster.config().request_timeout_ms;
-            let token = Token::Produce {
+        let request = Request::Produce(ProduceRequest {
+            acks: acks.code(),
+            timeout_ms,
+            topic_data: topic_data.collect(),
+            ..Default::default()
+        });
+        let wait_ms = u64::try_from(timeout_ms).unwrap_or(0);
+        let call = Call {
+            token: Token::Produce {
                 node,
                 acks,
                 partitions: sent,
-            };
-            let target = Target::Node(node);
-            cluster.call(
-                now,
-                Call {
-                    token,
-                    target,
-                    lane: Lane::General,
-                    request,
-                    timeout_ms,
-                },
-            );
+            },
+            target: Target::Node(node),
+            lane: Lane::General,
+            request,
+            timeout_ms: wait_ms + cluster.config().request_timeout_ms,
+        };
+        cluster.call(now, call);
+        true
+    }
+
+    fn next_ready(&mut self, destination: Destination) -> Option<TopicPartition> {
+        let next = self.ready.get_mut(&destination)?.pop_front();
+        if next.is_none() {
+            self.ready.remove(&destination);
         }
+        next
     }
 
     fn batch_answered(
@@ -299,7 +386,8 @@ impl Sender {
         result: Result<Stored, KafkaError>,
         progress: &mut Progress,
     ) {
-        let Some(queue) = accumulator.queues.get_mut(&partition) else {
+        accumulator.touch(&partition);
+        let Some(queue) = accumulator.queue_mut(&partition) else {
             return;
         };
         if std::mem::take(&mut queue.abandoned) {
@@ -379,16 +467,23 @@ impl Sender {
         }
     }
 
-    fn expire(&mut self, now: Now, accumulator: &mut Accumulator, progress: &mut Progress) {
-        for (partition, queue) in &mut accumulator.queues {
-            while let Some(mut batch) = queue.expire_front(now) {
-                let error = batch.last_error.take().unwrap_or_else(|| {
-                    let text = "the records could not be sent in time";
-                    KafkaError::raised(ErrorKind::RetriesExceeded, text).of_partition(partition)
-                });
-                let error = error.after_retries(batch.attempts.saturating_sub(1));
-                self.given_up(partition.clone(), batch, error, progress);
-            }
+    fn expire(
+        &mut self,
+        now: Now,
+        accumulator: &mut Accumulator,
+        partition: &TopicPartition,
+        progress: &mut Progress,
+    ) {
+        let Some(queue) = accumulator.queue_mut(partition) else {
+            return;
+        };
+        while let Some(mut batch) = queue.expire_front(now) {
+            let error = batch.last_error.take().unwrap_or_else(|| {
+                let text = "the records could not be sent in time";
+                KafkaError::raised(ErrorKind::RetriesExceeded, text).of_partition(partition)
+            });
+            let error = error.after_retries(batch.attempts.saturating_sub(1));
+            self.given_up(partition.clone(), batch, error, progress);
         }
     }
 
@@ -417,7 +512,7 @@ impl Sender {
         error: &KafkaError,
         progress: &mut Progress,
     ) {
-        for (partition, queue) in &mut accumulator.queues {
+        for (partition, queue) in accumulator.queues_mut() {
             while !queue.in_flight
                 && queue
                     .batches
@@ -536,9 +631,21 @@ fn maybe_stored(error: &KafkaError) -> bool {
     }
 }
 
+/// What a response says, by topic and partition.
+type Answers<'a> = BTreeMap<(&'a str, i32), &'a PartitionProduceResponse>;
+
+fn answers(response: &ProduceResponse) -> Answers<'_> {
+    let topics = response.responses.iter();
+    let answers = topics.flat_map(|topic| {
+        let partitions = topic.partition_responses.iter();
+        partitions.map(|answer| ((topic.name.as_str(), answer.index), answer))
+    });
+    answers.collect()
+}
+
 /// What the response says of a partition.
 fn stored(
-    response: &ProduceResponse,
+    answers: &Answers<'_>,
     partition: &TopicPartition,
     acks: Acks,
 ) -> Result<Stored, KafkaError> {
@@ -550,16 +657,7 @@ fn stored(
     if acks == Acks::None {
         return Ok(unknown);
     }
-    let topic = response
-        .responses
-        .iter()
-        .find(|topic| topic.name == partition.topic);
-    let answer = topic.and_then(|topic| {
-        topic
-            .partition_responses
-            .iter()
-            .find(|answer| answer.index == partition.partition)
-    });
+    let answer = answers.get(&(partition.topic.as_str(), partition.partition));
     let Some(answer) = answer else {
         let text = "the broker's answer leaves a partition out";
         return Err(KafkaError::raised(ErrorKind::Malformed, text).of_partition(partition));

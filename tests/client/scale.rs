@@ -1,0 +1,103 @@
+//! What a client does for one send, record or topic costs the same however many others wait:
+//! counted in allocations, which do not depend on how busy the machine is.
+
+use allocation_counter::AllocationInfo;
+use bytes::Bytes;
+
+use tablog::client::producer::{Acks, ProducerCommand, ProducerConfig, ProducerRecord};
+use tablog::client::{ClientEvent, CommandId, Producer};
+use tablog::now::{Instant, Now, Timestamp};
+use tablog::record::Compression;
+
+use super::producer::client_config;
+use super::world::World;
+
+const SIZES: [u64; 3] = [1_000, 10_000, 40_000];
+
+/// Per thing, the most may cost little more than the fewest.
+fn assert_linear(what: &str, mut work: impl FnMut(u64) -> AllocationInfo) {
+    let per_thing = SIZES.map(|things| {
+        let used = work(things);
+        println!("{what}: {things}: {} allocations", used.count_total);
+        (used.count_total / things, used.bytes_total / things)
+    });
+    let [first, ..] = per_thing;
+    for (count, bytes) in per_thing {
+        assert!(
+            count <= 2 * first.0 && bytes <= 2 * first.1,
+            "{what}: {per_thing:?}"
+        );
+    }
+}
+
+fn send(id: u64, topic: &str) -> ProducerCommand {
+    let record = ProducerRecord {
+        value: Some(Bytes::from_static(b"value")),
+        ..Default::default()
+    };
+    ProducerCommand::Send {
+        id: CommandId(id),
+        topic_messages: vec![(topic.into(), vec![record])],
+        acks: Acks::All,
+        timeout_ms: 30_000,
+        compression: Compression::None,
+    }
+}
+
+fn config() -> ProducerConfig {
+    ProducerConfig {
+        client: client_config(),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_send_costs_the_same_however_many_wait_for_their_topic() {
+    for topics in [1, 500] {
+        assert_linear(&format!("sends to {topics} unknown topics"), |sends| {
+            let mut producer = Producer::new(config(), 1);
+            let now = Now {
+                monotonic: Instant(1_000),
+                wall: Timestamp(1_700_000_000_000),
+            };
+            let mut effects = Vec::new();
+            allocation_counter::measure(|| {
+                for id in 0..sends {
+                    let command = send(id, &format!("topic-{}", id % topics));
+                    producer.handle(now, ClientEvent::Command(command), &mut effects);
+                    effects.clear();
+                }
+            })
+        });
+    }
+}
+
+#[test]
+fn sends_that_waited_together_cost_the_same_each_when_their_topic_is_known() {
+    assert_linear("sends until they are answered", |sends| {
+        let mut world = World::new(1);
+        world.cluster.create("t", 3);
+        let producer = world.add(Producer::new(config(), 1));
+        for id in 0..sends {
+            world.command(&producer, send(id, "t"));
+        }
+        let used = allocation_counter::measure(|| world.run_for(5_000));
+        assert_eq!(producer.borrow().outputs.len() as u64, sends);
+        used
+    });
+}
+
+#[test]
+fn a_flush_costs_the_same_however_many_sends_it_waits_for() {
+    assert_linear("flushes behind waiting sends", |flushes| {
+        let mut world = World::new(1);
+        let producer = world.add(Producer::new(config(), 1));
+        allocation_counter::measure(|| {
+            for id in 0..flushes {
+                world.command(&producer, send(2 * id, "t"));
+                let id = CommandId(2 * id + 1);
+                world.command(&producer, ProducerCommand::Flush { id });
+            }
+        })
+    });
+}
