@@ -1,6 +1,6 @@
 //! What a broker is told at its start.
 
-use crate::coordinator::group::GroupConfig;
+use crate::coordinator::group::{GROUP_MEMBERS_MAX, GroupConfig};
 use crate::log::{LogLimits, MaintenanceConfig};
 use crate::metadata::configs::BrokerConfigs;
 use crate::metadata::{Endpoint, Registration};
@@ -71,7 +71,7 @@ impl BrokerConfig {
             offsets_retention_check_interval_ms: configs
                 .offsets_retention_check_interval_ms()
                 .max(1) as u64,
-            group_max_size: configs.group_max_size().max(1) as usize,
+            group_max_size: (configs.group_max_size().max(1) as usize).min(GROUP_MEMBERS_MAX),
             ..GroupConfig::default()
         }
     }

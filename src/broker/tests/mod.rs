@@ -1,7 +1,7 @@
 //! A whole node, broker and controller, asked through its door.
 
+mod configs;
 mod damage;
-#[cfg(not(target_family = "wasm"))]
 mod frames;
 mod groups;
 mod life;

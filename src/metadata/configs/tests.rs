@@ -122,7 +122,7 @@ fn values_that_kafka_takes_are_taken() {
         ("cleanup.policy", "compact,compact"),
         ("min.insync.replicas", "3"),
         ("unclean.leader.election.enable", " FALSE "),
-        ("local.retention.ms", "5"),
+        ("local.retention.ms", " -2 "),
         ("internal.segment.bytes", "100"),
         ("retention.ms", " 5 "),
         ("compression.type", "gzip"),
@@ -141,6 +141,9 @@ fn values_that_cannot_be_honoured_are_refused() {
         ("leader.replication.throttled.replicas", "*"),
         ("follower.replication.throttled.replicas", "0:1"),
         ("compression.zstd.level", "19"),
+        ("segment.jitter.ms", "1000"),
+        ("segment.index.bytes", "1000"),
+        ("local.retention.ms", "5"),
     ] {
         let error = check(name, value).expect_err(name);
         assert!(error.starts_with(&format!(

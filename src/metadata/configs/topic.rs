@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 pub type TopicConfigs = BTreeMap<String, String>;
 
 const FOREVER: &str = "9223372036854775807";
-const NO_FILES: &str = "Kept for compatibility: there are no segment files here.";
-const NO_TIERS: &str = "Kept for compatibility: there is no tiered storage here.";
-const ONE_LEVEL: &str = "Kept for compatibility: the codec compresses at its one level.";
+const NO_FILES: &str = "Not to be changed: there are no segment files here.";
+const NO_TIERS: &str = "Not to be changed: there is no tiered storage here.";
+const ONE_LEVEL: &str = "Not to be changed: the codec compresses at its one level.";
+const FILES: &str = "there are no segment files here";
+const TIERS: &str = "there is no tiered storage here";
 const NO_LEVELS: &str = "the codec has one level here";
 const NO_QUOTAS: &str = "replication is not throttled here";
 
@@ -49,11 +51,13 @@ pub const TOPIC_CONFIGS: &[ConfigDefinition] = &[
         Long,
         "0",
         AtLeast(0),
-        "The most by which segment.ms may be shortened at random. No jitter is applied here.",
+        "The most by which segment.ms may be shortened at random. Not to be changed.",
     )
-    .of_broker("log.roll.jitter.ms"),
+    .of_broker("log.roll.jitter.ms")
+    .only(&["0"], "segments are not rolled at random times"),
     config("segment.index.bytes", Int, "10485760", AtLeast(4), NO_FILES)
-        .of_broker("log.index.size.max.bytes"),
+        .of_broker("log.index.size.max.bytes")
+        .only(&["10485760"], FILES),
     config(
         "flush.messages",
         Long,
@@ -104,7 +108,8 @@ pub const TOPIC_CONFIGS: &[ConfigDefinition] = &[
     )
     .of_broker("message.max.bytes"),
     config("index.interval.bytes", Int, "4096", AtLeast(0), NO_FILES)
-        .of_broker("log.index.interval.bytes"),
+        .of_broker("log.index.interval.bytes")
+        .only(&["4096"], FILES),
     config(
         "delete.retention.ms",
         Long,
@@ -130,7 +135,8 @@ pub const TOPIC_CONFIGS: &[ConfigDefinition] = &[
     )
     .of_broker("log.cleaner.max.compaction.lag.ms"),
     config("file.delete.delay.ms", Long, "60000", AtLeast(0), NO_FILES)
-        .of_broker("log.segment.delete.delay.ms"),
+        .of_broker("log.segment.delete.delay.ms")
+        .only(&["60000"], FILES),
     config(
         "min.cleanable.dirty.ratio",
         Double,
@@ -248,17 +254,20 @@ pub const TOPIC_CONFIGS: &[ConfigDefinition] = &[
         "Tiered storage does not exist here.",
     ),
     config("local.retention.ms", Long, "-2", AtLeast(-2), NO_TIERS)
-        .of_broker("log.local.retention.ms"),
+        .of_broker("log.local.retention.ms")
+        .only(&["-2"], TIERS),
     config("local.retention.bytes", Long, "-2", AtLeast(-2), NO_TIERS)
-        .of_broker("log.local.retention.bytes"),
-    config("remote.log.copy.disable", Boolean, "false", Any, NO_TIERS),
+        .of_broker("log.local.retention.bytes")
+        .only(&["-2"], TIERS),
+    config("remote.log.copy.disable", Boolean, "false", Any, NO_TIERS).only(&["false"], TIERS),
     config(
         "remote.log.delete.on.disable",
         Boolean,
         "false",
         Any,
         NO_TIERS,
-    ),
+    )
+    .only(&["false"], TIERS),
     // For tests that need many small segments, as in Kafka.
     config(
         INTERNAL_SEGMENT_BYTES,
