@@ -1,13 +1,9 @@
-//! Who asked what, and the order in which they are answered.
+//! Who asked what.
 
-use crate::machine::ConnectionId;
+use crate::machine::{Answer, Channels, ConnectionId, Effect, Next};
 use crate::protocol::ApiKey;
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
-
-/// Requests that one connection may have open. A client that pipelines more is cut off: Kafka's
-/// clients keep five.
-pub const CONNECTION_REQUESTS_MAX: usize = 1_000;
+use std::collections::BTreeMap;
 
 /// Names a request for as long as it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,44 +26,46 @@ pub struct RequestContext {
     pub client_id: String,
 }
 
-/// The open connections. Requests of a connection start in the order of arrival without waiting
-/// for each other, and are answered in that order (Java's client closes the connection otherwise).
+/// The open connections, and the contexts of their open requests.
 #[derive(Debug, Default)]
 pub struct Connections {
-    connections: BTreeMap<ConnectionId, VecDeque<Slot>>,
+    channels: Channels,
     requests: BTreeMap<RequestToken, RequestContext>,
-    next_token: u64,
-    ready: Vec<Ready>,
-}
-
-/// What may go out now.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Ready {
-    /// A response whose turn has come.
-    Respond(ConnectionId, Bytes),
-    /// The connection ends here: answers before it are sent, none after it.
-    Close(ConnectionId),
-}
-
-#[derive(Debug)]
-struct Slot {
-    token: RequestToken,
-    answer: Option<Answer>,
-}
-
-/// How a request ends.
-#[derive(Debug)]
-pub enum Answer {
-    /// With a response frame.
-    Frame(Bytes),
-    /// With nothing, as `acks=0` asks.
-    Nothing,
-    /// With the end of the connection.
-    Close,
 }
 
 impl Connections {
-    /// Opens a request in its connection's order. `None` when the connection has too many open.
+    /// See [`Channels::hold`].
+    pub fn hold(&mut self) {
+        self.channels.hold();
+    }
+
+    /// See [`Channels::release`].
+    pub fn release(&mut self) {
+        self.channels.release();
+    }
+
+    /// A request has arrived: the frame, if it may start at once. Where there is no room for it:
+    /// the requests of its connection, which has ended.
+    pub fn arrive(
+        &mut self,
+        connection: ConnectionId,
+        frame: Bytes,
+    ) -> Result<Option<Bytes>, Vec<RequestToken>> {
+        let arrived = self.channels.arrive(connection, frame);
+        arrived.map_err(|numbers| self.dropped(numbers))
+    }
+
+    /// See [`Channels::next`].
+    pub fn next(&mut self) -> Option<Next> {
+        self.channels.next()
+    }
+
+    /// See [`Channels::has_more`].
+    pub fn has_more(&self) -> bool {
+        self.channels.has_more()
+    }
+
+    /// Opens a request in its connection's order.
     pub fn begin(
         &mut self,
         connection: ConnectionId,
@@ -75,17 +73,8 @@ impl Connections {
         api_version: i16,
         correlation_id: i32,
         client_id: String,
-    ) -> Option<RequestContext> {
-        let slots = self.connections.entry(connection).or_default();
-        if slots.len() >= CONNECTION_REQUESTS_MAX {
-            return None;
-        }
-        self.next_token += 1;
-        let token = RequestToken(self.next_token);
-        slots.push_back(Slot {
-            token,
-            answer: None,
-        });
+    ) -> RequestContext {
+        let token = RequestToken(self.channels.open(connection));
         let context = RequestContext {
             token,
             connection,
@@ -95,12 +84,18 @@ impl Connections {
             client_id,
         };
         self.requests.insert(token, context.clone());
-        Some(context)
+        context
     }
 
     /// The context of an open request; `None` when its connection is gone.
     pub fn context(&self, token: RequestToken) -> Option<&RequestContext> {
         self.requests.get(&token)
+    }
+
+    /// See [`Channels::may_read`].
+    pub fn may_read(&mut self, token: RequestToken) -> bool {
+        let context = self.requests.get(&token);
+        context.is_none_or(|it| self.channels.may_read(it.connection, token.0))
     }
 
     /// Ends a request; its answer leaves when those before it have left. Where that ends the
@@ -110,119 +105,33 @@ impl Connections {
         let Some(context) = self.requests.remove(&token) else {
             return Vec::new();
         };
-        let connection = context.connection;
-        let Some(slots) = self.connections.get_mut(&connection) else {
-            return Vec::new();
-        };
-        if let Some(slot) = slots.iter_mut().find(|slot| slot.token == token) {
-            slot.answer = Some(answer);
-        }
-        while let Some(answer) = slots.front_mut().and_then(|slot| slot.answer.take()) {
-            slots.pop_front();
-            match answer {
-                Answer::Frame(frame) => self.ready.push(Ready::Respond(connection, frame)),
-                Answer::Nothing => {}
-                Answer::Close => {
-                    return self.close(connection);
-                }
-            }
-        }
-        Vec::new()
+        let numbers = self.channels.end(context.connection, token.0, answer);
+        self.dropped(numbers)
     }
 
     /// Ends a connection at once, without waiting for what it has open.
     pub fn close(&mut self, connection: ConnectionId) -> Vec<RequestToken> {
-        self.ready.push(Ready::Close(connection));
-        self.forget(connection)
+        let numbers = self.channels.close(connection);
+        self.dropped(numbers)
     }
 
     /// The connection is gone: returns the requests that nobody waits for any more.
     pub fn forget(&mut self, connection: ConnectionId) -> Vec<RequestToken> {
-        let slots = self.connections.remove(&connection).unwrap_or_default();
-        let open: Vec<_> = slots.into_iter().map(|slot| slot.token).collect();
-        for token in &open {
-            self.requests.remove(token);
-        }
-        open
+        let numbers = self.channels.forget(connection);
+        self.dropped(numbers)
     }
 
     /// Takes what may go out, in order.
-    pub fn take_ready(&mut self) -> Vec<Ready> {
-        std::mem::take(&mut self.ready)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: ConnectionId = ConnectionId(1);
-
-    fn begin(connections: &mut Connections, correlation_id: i32) -> RequestToken {
-        connections
-            .begin(A, ApiKey::Fetch, 11, correlation_id, String::new())
-            .expect("below the limit")
-            .token
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        self.channels.take_effects()
     }
 
-    #[test]
-    fn answers_leave_in_the_order_of_the_requests() {
-        let mut connections = Connections::default();
-        let first = begin(&mut connections, 1);
-        let second = begin(&mut connections, 2);
-        let _ = connections.end(second, Answer::Frame(Bytes::from_static(b"two")));
-        assert!(connections.take_ready().is_empty());
-        let _ = connections.end(first, Answer::Frame(Bytes::from_static(b"one")));
-        assert_eq!(
-            connections.take_ready(),
-            [
-                Ready::Respond(A, Bytes::from_static(b"one")),
-                Ready::Respond(A, Bytes::from_static(b"two")),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_request_without_a_response_does_not_hold_back_those_behind_it() {
-        let mut connections = Connections::default();
-        let first = begin(&mut connections, 1);
-        let second = begin(&mut connections, 2);
-        let _ = connections.end(second, Answer::Frame(Bytes::from_static(b"two")));
-        let _ = connections.end(first, Answer::Nothing);
-        assert_eq!(
-            connections.take_ready(),
-            [Ready::Respond(A, Bytes::from_static(b"two"))]
-        );
-    }
-
-    #[test]
-    fn a_connection_that_pipelines_too_much_is_refused() {
-        let mut connections = Connections::default();
-        for correlation_id in 0..CONNECTION_REQUESTS_MAX as i32 {
-            begin(&mut connections, correlation_id);
-        }
-        assert!(
-            connections
-                .begin(A, ApiKey::Fetch, 11, -1, String::new())
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn nothing_is_answered_to_a_connection_that_is_gone() {
-        let mut connections = Connections::default();
-        let token = begin(&mut connections, 1);
-        assert_eq!(connections.forget(A), [token]);
-        let _ = connections.end(token, Answer::Frame(Bytes::from_static(b"late")));
-        assert!(connections.take_ready().is_empty());
-    }
-
-    #[test]
-    fn the_end_of_a_connection_names_the_requests_behind_it() {
-        let mut connections = Connections::default();
-        let first = begin(&mut connections, 1);
-        let second = begin(&mut connections, 2);
-        assert_eq!(connections.end(first, Answer::Close), [second]);
-        assert_eq!(connections.take_ready(), [Ready::Close(A)]);
+    fn dropped(&mut self, numbers: Vec<u64>) -> Vec<RequestToken> {
+        let tokens = numbers.into_iter().map(RequestToken);
+        tokens
+            .inspect(|token| {
+                self.requests.remove(token);
+            })
+            .collect()
     }
 }

@@ -13,7 +13,7 @@ use crate::now::Now;
 use crate::protocol::{ErrorCode, Request};
 use crate::replica::Partition;
 use crate::storage::StorageError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A request at rest in the purgatory.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Broker {
         let deadline = parked.deadline;
         let progress = match parked.operation {
             Delayed::Produce(produce) => produce.go_on(deadline),
-            Delayed::Fetch(fetch) => fetch.read(self, now),
+            Delayed::Fetch(fetch) => self.read(now, token, fetch),
             Delayed::ListOffsets(lookup) => lookup.look_up(self),
             Delayed::DeleteRecords(deletion) => deletion.go_on(deadline),
             Delayed::InitProducerId => init_producer_id::advance(self, deadline, wake),
@@ -120,5 +120,27 @@ impl Broker {
             }),
         };
         self.settle_request(token, progress);
+    }
+
+    /// It is the turn of a fetch whose connection was muted.
+    pub(super) fn go_on_reading(&mut self, now: Now, token: RequestToken) {
+        if let Some(parked) = self.purgatory.take(token)
+            && let Delayed::Fetch(fetch) = parked.operation
+        {
+            let progress = self.read(now, token, fetch);
+            self.settle_request(token, progress);
+        }
+    }
+
+    /// Where its connection is muted, what a fetch reads would only be added to what waits there.
+    fn read(&mut self, now: Now, token: RequestToken, fetch: DelayedFetch) -> Progress {
+        match self.connections.may_read(token) {
+            true => fetch.read(self, now),
+            false => Progress::Park(Parked {
+                operation: Delayed::Fetch(fetch),
+                deadline: None,
+                watches: BTreeSet::new(),
+            }),
+        }
     }
 }

@@ -1,26 +1,38 @@
 //! From a frame to its handler, and from a response to a frame.
 
-use super::connections::{Answer, RequestContext, RequestToken};
+use super::connections::{RequestContext, RequestToken};
 use super::delayed::Delayed;
 use super::{
-    Broker, Phase, Progress, api_versions, delete_records, describe_cluster, describe_configs,
-    fetch, groups, init_producer_id, list_offsets, metadata, offset_for_leader_epoch, produce,
+    Broker, Progress, api_versions, delete_records, describe_cluster, describe_configs, fetch,
+    groups, init_producer_id, list_offsets, metadata, offset_for_leader_epoch, produce,
 };
-use crate::machine::ConnectionId;
+use crate::machine::{Answer, ConnectionId, Next};
 use crate::now::Now;
 use crate::protocol::{self, ApiKey, Request, RequestError, Response};
 use bytes::Bytes;
-use std::collections::VecDeque;
 
 impl Broker {
-    /// Takes a request frame. One that cannot be understood ends its connection, as in Kafka.
-    pub(super) fn request(&mut self, now: Now, connection: ConnectionId, frame: Bytes) {
-        if let Phase::Starting { early, .. } = &mut self.phase {
-            if !early.push(connection, frame) {
-                self.connections.close(connection);
-            }
-            return;
+    /// Takes a request frame, which may have to wait.
+    pub(super) fn receive(&mut self, now: Now, connection: ConnectionId, frame: Bytes) {
+        match self.connections.arrive(connection, frame) {
+            Ok(Some(frame)) => self.request(now, connection, frame),
+            Ok(None) => {}
+            Err(open) => self.abandon_all(open),
         }
+    }
+
+    /// Goes on with a request that has waited on its connection. False when none may.
+    pub(super) fn go_on(&mut self, now: Now) -> bool {
+        match self.connections.next() {
+            Some(Next::Start(connection, frame)) => self.request(now, connection, frame),
+            Some(Next::GoOn(number)) => self.go_on_reading(now, RequestToken(number)),
+            None => return false,
+        }
+        true
+    }
+
+    /// Starts a request. A frame that cannot be understood ends its connection, as in Kafka.
+    fn request(&mut self, now: Now, connection: ConnectionId, frame: Bytes) {
         match protocol::decode_request(frame) {
             Ok((header, request)) => {
                 let context = self.connections.begin(
@@ -30,12 +42,12 @@ impl Broker {
                     header.correlation_id,
                     header.client_id.unwrap_or_default(),
                 );
-                match context {
-                    Some(context) if self.purgatory.has_room() => {
+                match self.purgatory.has_room() {
+                    true => {
                         let progress = self.dispatch(now, &context, request);
                         self.settle_request(context.token, progress);
                     }
-                    _ => self.close(connection),
+                    false => self.close(connection),
                 }
             }
             Err(RequestError::UnsupportedVersion {
@@ -49,10 +61,7 @@ impl Broker {
                     header.correlation_id,
                     header.client_id.unwrap_or_default(),
                 );
-                match context {
-                    Some(context) => self.respond(context.token, &api_versions::unsupported()),
-                    None => self.close(connection),
-                }
+                self.respond(context.token, &api_versions::unsupported());
             }
             Err(_) => self.close(connection),
         }
@@ -132,20 +141,8 @@ impl Broker {
     }
 
     fn close(&mut self, connection: ConnectionId) {
-        for token in self.connections.close(connection) {
-            self.abandon(token);
-        }
-    }
-
-    /// Starts the requests that came before the broker knew its cluster.
-    pub(super) fn start_early_requests(
-        &mut self,
-        now: Now,
-        early: VecDeque<(ConnectionId, Bytes)>,
-    ) {
-        for (connection, frame) in early {
-            self.request(now, connection, frame);
-        }
+        let open = self.connections.close(connection);
+        self.abandon_all(open);
     }
 
     /// Takes a request out of the purgatory that waits for the controller.

@@ -12,7 +12,6 @@ mod delete_records;
 mod describe_cluster;
 mod describe_configs;
 mod dispatch;
-mod early;
 mod fetch;
 mod forward;
 mod groups;
@@ -27,20 +26,18 @@ mod purgatory;
 mod tests;
 
 pub use config::BrokerConfig;
-pub use connections::{CONNECTION_REQUESTS_MAX, RequestToken};
-pub use early::{EARLY_REQUESTS_BYTES_MAX, EARLY_REQUESTS_MAX};
+pub use connections::RequestToken;
 pub use purgatory::PURGATORY_REQUESTS_MAX;
 
 use crate::log::{CHUNK_BYTES_MAX, CHUNK_CACHE_BYTES_MAX, LogEvent, LogManager, PartitionId};
-use crate::machine::{Effect, Event, Machine, Peer};
+use crate::machine::{Answer, Effect, Event, Machine, Peer};
 use crate::metadata::MetadataFollower;
 use crate::now::{Instant, Now};
 use crate::protocol::{EncodeError, Response, Uuid};
 use crate::replica::Partition;
 use crate::storage::StorageError;
-use connections::{Answer, Connections, Ready};
+use connections::Connections;
 use delayed::{Delayed, Wake};
-use early::EarlyRequests;
 use groups::Shards;
 use purgatory::{Parked, Purgatory, Watch};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,7 +83,6 @@ enum Phase {
     Starting {
         logs_open: bool,
         registered: bool,
-        early: EarlyRequests,
     },
     Running,
     Stopped,
@@ -107,17 +103,18 @@ impl Broker {
     ///
     /// Error: a name in `config` is too long for Kafka's formats.
     pub fn new(config: BrokerConfig, incarnation_id: Uuid) -> Result<Broker, EncodeError> {
+        let mut connections = Connections::default();
+        connections.hold();
         Ok(Broker {
             phase: Phase::Starting {
                 logs_open: false,
                 registered: false,
-                early: EarlyRequests::default(),
             },
             logs: LogManager::new(config.log_limits, config.maintenance_config()),
             metadata: MetadataFollower::new(config.registration(incarnation_id))?,
             partitions: BTreeMap::new(),
             shards: Shards::new(config.group_config(), [0; 16]),
-            connections: Connections::default(),
+            connections,
             purgatory: Purgatory::default(),
             group_requests: BTreeMap::new(),
             next_group_request: 0,
@@ -145,14 +142,10 @@ impl Machine for Broker {
                 self.shards = Shards::new(self.config.group_config(), seed);
                 self.logs.open();
             }
-            Event::Request { connection, frame } => self.request(now, connection, frame),
+            Event::Request { connection, frame } => self.receive(now, connection, frame),
             Event::Closed { connection } => {
-                if let Phase::Starting { early, .. } = &mut self.phase {
-                    early.forget(connection);
-                }
-                for token in self.connections.forget(connection) {
-                    self.abandon(token);
-                }
+                let open = self.connections.forget(connection);
+                self.abandon_all(open);
             }
             Event::Reply {
                 peer: Peer::Controller,
@@ -172,13 +165,19 @@ impl Machine for Broker {
         for event in log_events {
             self.log_event(now, event);
         }
-        self.wake_moved(now);
-        self.wake_rolled_back(now);
-        self.activate_shards(now);
-        // A request may have set a deadline that has come already, such as that of a first
-        // rebalance without delay.
-        self.shards.expire(now, &mut self.logs);
-        while self.deliver_group_replies() {}
+        loop {
+            self.wake_moved(now);
+            self.wake_rolled_back(now);
+            self.activate_shards(now);
+            // A request may have set a deadline that has come already, such as that of a first
+            // rebalance without delay.
+            self.shards.expire(now, &mut self.logs);
+            while self.deliver_group_replies() {}
+            if !self.go_on(now) {
+                break;
+            }
+            while self.go_on(now) {}
+        }
         self.collect(now, woken, effects);
     }
 }
@@ -243,7 +242,12 @@ impl Broker {
 
     /// Ends a request. Where that ends its connection, nobody waits for the others of it.
     fn end(&mut self, token: RequestToken, answer: Answer) {
-        for token in self.connections.end(token, answer) {
+        let open = self.connections.end(token, answer);
+        self.abandon_all(open);
+    }
+
+    fn abandon_all(&mut self, tokens: Vec<RequestToken>) {
+        for token in tokens {
             self.abandon(token);
         }
     }
@@ -295,12 +299,7 @@ impl Broker {
                 frame,
             });
         }
-        for ready in self.connections.take_ready() {
-            effects.push(match ready {
-                Ready::Respond(connection, frame) => Effect::Respond { connection, frame },
-                Ready::Close(connection) => Effect::Close { connection },
-            });
-        }
+        effects.extend(self.connections.take_effects());
         let is_running = matches!(self.phase, Phase::Running);
         let wake_at = [
             self.purgatory.next_deadline(),
@@ -312,6 +311,7 @@ impl Broker {
         .flatten()
         // What was due at a waking has been tried; it waits for another event now.
         .filter(|deadline| !woken || now.monotonic < *deadline)
+        .chain(self.connections.has_more().then_some(now.monotonic))
         .min();
         // A waking uses up the timer, also where it came a little early.
         if (woken || wake_at != self.wake_at)

@@ -277,17 +277,15 @@ impl Broker {
         let Phase::Starting {
             logs_open: true,
             registered: true,
-            early,
-        } = &mut self.phase
+        } = self.phase
         else {
             return;
         };
-        let early = early.take();
         self.phase = Phase::Running;
         self.follow_image(now);
         self.logs.tick(now);
         self.activate_shards(now);
-        self.start_early_requests(now, early);
+        self.connections.release();
     }
 }
 

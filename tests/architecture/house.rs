@@ -51,8 +51,9 @@ const ARROWS: [(&str, &str); 16] = [
     ),
     ("record", "protocol planted now"),
     ("protocol", ""),
-    // The events and effects that every node speaks carry storage's requests and replies.
-    ("machine", "storage now"),
+    // The events and effects that every node speaks carry frames, and storage's requests and
+    // replies.
+    ("machine", "protocol storage now"),
     ("storage", "planted now"),
     ("planted", ""),
     ("distinct", ""),

@@ -1,5 +1,6 @@
 //! A whole node, broker and controller, asked through its door.
 
+mod channels;
 mod configs;
 mod damage;
 mod frames;

@@ -46,6 +46,8 @@ pub struct Node {
     /// How many there were, and how many bytes they wrote.
     pub controller_commits_made: usize,
     pub controller_bytes: usize,
+    /// Most bytes that one event has answered.
+    pub event_bytes_max: usize,
     sent: BTreeMap<(ConnectionId, i32), (ApiKey, i16)>,
     answers: BTreeMap<ConnectionId, VecDeque<(i32, Response)>>,
     closed: Vec<ConnectionId>,
@@ -121,6 +123,7 @@ impl Node {
             controller_commits: commits,
             controller_commits_made: 0,
             controller_bytes: 0,
+            event_bytes_max: 0,
             sent: BTreeMap::new(),
             answers: BTreeMap::new(),
             closed: Vec::new(),
@@ -195,6 +198,11 @@ impl Node {
                 }
                 Side::Controller => self.controller.handle(self.now, event, &mut effects),
             }
+            let answered = effects.iter().map(|effect| match effect {
+                Effect::Respond { frame, .. } => frame.len(),
+                _ => 0,
+            });
+            self.event_bytes_max = self.event_bytes_max.max(answered.sum());
             for effect in effects {
                 queue.extend(self.perform(side, effect));
             }

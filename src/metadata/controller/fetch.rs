@@ -1,7 +1,7 @@
 //! Fetch of `__cluster_metadata`, by which brokers follow it.
 
+use super::Slot;
 use super::metadata_log::MetadataLog;
-use super::response_queue::Slot;
 use crate::log::Read;
 use crate::metadata::{CLUSTER_METADATA_TOPIC, CLUSTER_METADATA_TOPIC_ID};
 use crate::now::{Instant, Now};

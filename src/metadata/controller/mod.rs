@@ -11,7 +11,6 @@ mod ids;
 mod metadata_log;
 mod placement;
 mod refusal;
-mod response_queue;
 
 pub(super) use alter_partition::RECOVERING;
 pub use placement::PARTITIONS_MAX;
@@ -19,12 +18,11 @@ pub use placement::PARTITIONS_MAX;
 use self::fetch::ParkedFetch;
 use self::ids::Ids;
 use self::metadata_log::{MetadataLog, Progress, SNAPSHOT_AFTER_BYTES};
-use self::response_queue::{ResponseQueue, Slot};
 use super::configs::BrokerConfigs;
 use super::error_response;
 use super::image::MetadataImage;
 use crate::log::{LogEvent, LogLimits};
-use crate::machine::{ConnectionId, Effect, Event, Machine};
+use crate::machine::{Answer, Channels, ConnectionId, Effect, Event, Machine, Next};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
 use crate::protocol::{
@@ -84,9 +82,8 @@ pub struct Controller {
     config: ControllerConfig,
     log: MetadataLog,
     ids: Ids,
-    responses: ResponseQueue,
-    /// Requests that came while the log was being read.
-    waiting: VecDeque<PendingRequest>,
+    /// Held while the log is being read.
+    channels: Channels,
     /// Answers that wait for the durable end, which they wait for in ascending order.
     parked: VecDeque<Parked>,
     fetches: Vec<ParkedFetch>,
@@ -106,6 +103,13 @@ impl Outcome {
             response,
         }
     }
+}
+
+/// The place of one answer.
+#[derive(Clone, Copy)]
+struct Slot {
+    connection: ConnectionId,
+    number: u64,
 }
 
 struct PendingRequest {
@@ -131,8 +135,18 @@ impl Machine for Controller {
                 self.ids = Ids::new(seed);
                 self.log.open();
             }
-            Event::Request { connection, frame } => self.receive(now, connection, frame, effects),
-            Event::Closed { connection } => self.close(connection),
+            Event::Request { connection, frame } => {
+                match self.channels.arrive(connection, frame) {
+                    Ok(Some(frame)) => self.receive(now, connection, frame, effects),
+                    Ok(None) => {}
+                    // It is closed.
+                    Err(_) => self.forget(connection),
+                }
+            }
+            Event::Closed { connection } => {
+                self.channels.forget(connection);
+                self.forget(connection);
+            }
             // It asks nobody.
             Event::Reply { .. } | Event::PeerLost { .. } => {}
             Event::Storage(reply) => {
@@ -143,8 +157,15 @@ impl Machine for Controller {
             Event::Woken => self.log.tick(now),
         }
         self.release();
+        while let Some(next) = self.channels.next() {
+            // Nothing of the controller's stalls.
+            if let Next::Start(connection, frame) = next {
+                self.receive(now, connection, frame, effects);
+            }
+            self.release();
+        }
         self.serve_fetches(now);
-        self.responses.flush(effects);
+        effects.extend(self.channels.take_effects());
         effects.extend(self.log.take_requests(now).into_iter().map(Effect::Storage));
         effects.extend(self.next_deadline(now).map(Effect::WakeAt));
     }
@@ -153,12 +174,13 @@ impl Machine for Controller {
 impl Controller {
     /// A controller that waits for [`Event::Opened`].
     pub fn new(config: ControllerConfig) -> Controller {
+        let mut channels = Channels::default();
+        channels.hold();
         Controller {
             log: MetadataLog::new(config.log_limits, config.snapshot_after_bytes),
             config,
             ids: Ids::new([0; 16]),
-            responses: ResponseQueue::default(),
-            waiting: VecDeque::new(),
+            channels,
             parked: VecDeque::new(),
             fetches: Vec::new(),
             stopped: false,
@@ -174,7 +196,8 @@ impl Controller {
         // A fetch beyond its deadline has been tried: it waits for a load.
         let fetches = self.fetches.iter().map(|fetch| fetch.deadline);
         let fetches = fetches.filter(|deadline| now.monotonic < *deadline);
-        fetches.chain(self.log.next_tick()).min()
+        let more = self.channels.has_more().then_some(now.monotonic);
+        fetches.chain(self.log.next_tick()).chain(more).min()
     }
 
     fn stop(&mut self, reason: String, effects: &mut Vec<Effect>) {
@@ -197,16 +220,15 @@ impl Controller {
             }) => {
                 // KIP-511: the client learns from version 0 what it may ask.
                 header.request_api_version = 0;
-                if let Some(slot) = self.responses.open(connection) {
-                    self.respond(slot, &header, &api_versions(ErrorCode::UnsupportedVersion));
-                }
-                return;
+                let slot = self.open(connection);
+                return self.respond(slot, &header, &api_versions(ErrorCode::UnsupportedVersion));
             }
-            Ok(_) | Err(_) => return self.end(connection, effects),
+            Ok(_) | Err(_) => {
+                self.channels.close(connection);
+                return self.forget(connection);
+            }
         };
-        let Some(slot) = self.responses.open(connection) else {
-            return self.end(connection, effects);
-        };
+        let slot = self.open(connection);
         // Its answer may not overtake that of a long poll, which therefore ends.
         for fetch in self
             .fetches
@@ -224,22 +246,19 @@ impl Controller {
             Request::ApiVersions(_) => {
                 self.respond(slot, &pending.header, &api_versions(ErrorCode::None));
             }
-            _ if self.log.is_ready() => self.serve(now, pending, effects),
-            _ => self.waiting.push_back(pending),
+            _ => self.serve(now, pending, effects),
         }
     }
 
-    /// Ends a connection: nothing is answered on it any more, whatever was asked.
-    fn end(&mut self, connection: ConnectionId, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Close { connection });
-        self.close(connection);
+    fn open(&mut self, connection: ConnectionId) -> Slot {
+        let number = self.channels.open(connection);
+        Slot { connection, number }
     }
 
-    fn close(&mut self, connection: ConnectionId) {
-        self.responses.close(connection);
+    /// Nobody waits at this connection any more. What it has asked for is done all the same.
+    fn forget(&mut self, connection: ConnectionId) {
         self.fetches
             .retain(|fetch| fetch.slot.connection != connection);
-        // A registration is done even if nobody waits for the answer any more.
     }
 
     fn take(&mut self, now: Now, event: LogEvent, effects: &mut Vec<Effect>) {
@@ -247,21 +266,20 @@ impl Controller {
             Ok(Progress::None) => {}
             Ok(Progress::RolledBack(error)) => {
                 self.fail_parked(&error);
-                self.resume(now, effects);
+                self.follow_log();
             }
-            Ok(Progress::Ready) => self.resume(now, effects),
+            Ok(Progress::Ready) => self.follow_log(),
             Err(error) => self.stop(error.to_string(), effects),
         }
     }
 
-    /// Serves what came while the log was being read, if it has been read.
-    fn resume(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if !self.log.is_ready() {
-            return;
-        }
-        self.ids.continue_from(self.log.image().end_offset());
-        for pending in std::mem::take(&mut self.waiting) {
-            self.serve(now, pending, effects);
+    /// Serves as long as the log has been read.
+    fn follow_log(&mut self) {
+        if self.log.is_ready() {
+            self.ids.continue_from(self.log.image().end_offset());
+            self.channels.release();
+        } else {
+            self.channels.hold();
         }
     }
 
@@ -372,10 +390,12 @@ impl Controller {
             header.correlation_id,
             response,
         );
-        match frame {
-            Ok(frame) => self.responses.fill(slot, frame),
-            // The version cannot say it, so the client would not understand it.
-            Err(_) => self.responses.abort(slot),
+        // What the version cannot say the client would not understand.
+        let answer = frame.map_or(Answer::Close, Answer::Frame);
+        let Slot { connection, number } = slot;
+        let dropped = self.channels.end(connection, number, answer);
+        if !dropped.is_empty() {
+            self.forget(connection);
         }
     }
 
