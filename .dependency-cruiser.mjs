@@ -16,8 +16,8 @@ const ARROWS = {
   errors: [],
 };
 const ROOMS = Object.keys(ARROWS);
-/** What wasm-bindgen makes, and tsc finds in pkg/. */
-const GLUE = "bindings[.]js$";
+/** What `npm run build` makes: tsc finds the glue in pkg/. */
+const MADE = "(bindings|inlined)[.]js$";
 
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {
@@ -60,13 +60,13 @@ export default {
       name: "glue-in-hosts",
       severity: "error",
       from: { path: "^js/", pathNot: "^js/host/" },
-      to: { path: GLUE },
+      to: { path: "bindings[.]js$" },
     },
     {
       name: "resolves",
       severity: "error",
       from: {},
-      to: { couldNotResolve: true, pathNot: GLUE },
+      to: { couldNotResolve: true, pathNot: MADE },
     },
   ],
   options: {

@@ -8,6 +8,7 @@ import { Consumer as ConsumerClass } from "./consumer/consumer.js";
 import { invalid } from "./errors/refusals.js";
 import { checkConsumer } from "./options/client.js";
 import { clusterOptions } from "./options/cluster.js";
+import type { Arrival } from "./types/arrival.js";
 import { sleep } from "./platform/timing.js";
 import { Producer as ProducerClass } from "./producer/producer.js";
 import type { ClusterStatus, StatusListener, TraceEvent } from "./types/cluster.js";
@@ -23,14 +24,14 @@ const CLOSE_MS_MAX = 30_000;
  * The broker runs while a client of this page is connected. With memory storage it runs until
  * `close()`, since its records are nowhere else.
  */
-export class Kafka {
+export class BaseKafka {
   readonly #shared: Shared;
 
   /** Throws for options that cannot be served, such as `ssl`. */
-  constructor(config: KafkaConfig = {}) {
+  constructor(config: KafkaConfig, arrival: Arrival) {
     this.#shared = {
       config,
-      lease: new Lease(clusterOptions(config)),
+      lease: new Lease(clusterOptions(config, arrival)),
       logger: createLogger(config.logLevel, config.logCreator),
       clients: new Set(),
     };

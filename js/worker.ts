@@ -1,4 +1,4 @@
-// The only worker script. Its name says which role it plays.
+// The only worker script. Its first message says whether it hosts the broker or clients.
 import { BrokerHost } from "./host/broker_host.js";
 import { ClientHost } from "./host/client_host.js";
 import type {
@@ -8,25 +8,27 @@ import type {
   ToClientHost,
 } from "./host/messages.js";
 
+type First = (ToBrokerHost | ToClientHost) & { type: "start" };
+
 // The library of DOM types describes a window; this is a worker.
 const scope = self as unknown as {
-  name: string;
   onmessage: ((event: MessageEvent) => void) | null;
   postMessage(message: FromBrokerHost | FromClientHost): void;
 };
 
-if (scope.name === "tablog-broker") {
-  const host = new BrokerHost((message) => {
-    scope.postMessage(message);
-  });
-  scope.onmessage = (event: MessageEvent<ToBrokerHost>) => {
-    host.handle(event.data);
-  };
-} else {
-  const host = new ClientHost((message) => {
-    scope.postMessage(message);
-  });
-  scope.onmessage = (event: MessageEvent<ToClientHost>) => {
-    host.handle(event.data);
-  };
-}
+scope.onmessage = ({ data: first }: MessageEvent<First>) => {
+  const tell = scope.postMessage.bind(scope);
+  if ("options" in first) {
+    const host = new BrokerHost(tell);
+    scope.onmessage = ({ data }: MessageEvent<ToBrokerHost>) => {
+      host.handle(data);
+    };
+    host.handle(first);
+  } else {
+    const host = new ClientHost(tell);
+    scope.onmessage = ({ data }: MessageEvent<ToClientHost>) => {
+      host.handle(data);
+    };
+    host.handle(first);
+  }
+};

@@ -1,13 +1,18 @@
 // Builds dist/, which is what the npm package holds: `build.mjs [wasm|js]`, or both.
 //
 // src/ → cargo → wasm-bindgen → pkg/bindings.{js,d.ts} → wasm-opt → dist/tablog.wasm
-// js/ and pkg/bindings.d.ts → tsc → dist/*.{js,d.ts}
+// js/ and pkg/bindings.js → Rolldown → dist/*.js; js/ → Rollup → dist/index.d.ts
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
+import { build } from "rolldown";
+import { rollup } from "rollup";
+import { dts } from "rollup-plugin-dts";
 import { mustRun, npmBin, root } from "./run.mjs";
 import { wasmBindgen } from "./tools.mjs";
+
+const dist = join(root, "dist");
 
 /** What a page downloads; growth beyond it is a decision, made here. */
 const WASM_BROTLI_BYTES_MAX = 600 * 1024;
@@ -36,15 +41,70 @@ export async function buildWasm() {
   reportSize(readFileSync(join(root, "pkg/tablog.wasm")));
 }
 
-/** Compiles js/ and lays the package out in dist/. */
+/** Bundles js/ and lays the package out in dist/. */
 export async function buildJs() {
-  rmSync(join(root, "dist"), { recursive: true, force: true });
-  mkdirSync(join(root, "dist"));
-  for (const file of ["tablog.wasm", "bindings.js", "bindings.d.ts"]) {
-    copyFileSync(join(root, "pkg", file), join(root, "dist", file));
-  }
-  await mustRun(npmBin("tsc"), ["-p", "js"]);
+  rmSync(dist, { recursive: true, force: true });
+  mkdirSync(dist);
+  copyFileSync(join(root, "pkg/tablog.wasm"), join(dist, "tablog.wasm"));
+  // A script and no module, so that a bundler that takes it for either is right.
+  await bundle({
+    input: { worker: join(root, "js/worker.ts") },
+    output: { ...output, format: "iife", minify: true },
+  });
+  await bundle({
+    input: {
+      index: join(root, "js/index.ts"),
+      inline: join(root, "js/inline.ts"),
+      hosts: join(root, "js/host/hosts.ts"),
+    },
+    output: { ...output, format: "es", chunkFileNames: "[name].js", minify: false },
+  });
+  const types = await rollup({
+    input: join(root, "js/index.ts"),
+    plugins: [dts({ tsconfig: join(root, "js/tsconfig.json") })],
+  });
+  await types.write({ file: join(dist, "index.d.ts"), format: "es" });
+  await types.close();
 }
+
+/** @type {import("rolldown").OutputOptions} */
+const output = { dir: dist, sourcemap: true };
+
+/** @param {import("rolldown").BuildOptions} options */
+async function bundle(options) {
+  await build({
+    ...options,
+    platform: "neutral",
+    tsconfig: join(root, "js/tsconfig.json"),
+    transform: { target: "es2022" },
+    resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
+    plugins: [madeFiles],
+  });
+}
+
+/**
+ * What js/ imports and is made: the glue by wasm-bindgen, and the other files for `inline.ts`.
+ *
+ * @type {import("rolldown").Plugin}
+ */
+const madeFiles = {
+  name: "made-files",
+  resolveId(source) {
+    if (source.endsWith("/bindings.js")) return join(root, "pkg/bindings.js");
+    return source.endsWith("/inlined.js") ? "\0inlined" : null;
+  },
+  load(id) {
+    if (id !== "\0inlined") return null;
+    const read = (/** @type {string} */ file) => readFileSync(join(dist, file));
+    const inlined = {
+      workerScript: read("worker.js")
+        .toString()
+        .replace(/\n\/\/# sourceMappingURL.*/, ""),
+      wasmGzip: gzipSync(read("tablog.wasm"), { level: 9 }).toString("base64"),
+    };
+    return `export const inlined = ${JSON.stringify(inlined)};`;
+  },
+};
 
 /** @param {Uint8Array} wasm */
 function reportSize(wasm) {

@@ -1,4 +1,5 @@
 // Where messages for a host go: to a worker, or to an object of this thread.
+import { asError } from "../errors/error_object.js";
 
 /** Why a host is gone. */
 export interface HostFailure {
@@ -13,7 +14,16 @@ export interface Channel<Message> {
   onError?: (failure: HostFailure) => void;
 }
 
-export function workerChannel<Out>(worker: Worker, tell: (message: never) => void): Channel<Out> {
+export function workerChannel<Out>(
+  spawn: () => Worker,
+  tell: (message: never) => void,
+): Channel<Out> {
+  let worker: Worker;
+  try {
+    worker = spawn();
+  } catch (error) {
+    return deadChannel({ reason: asError(error).message, notLoaded: true });
+  }
   worker.onmessage = (event) => {
     tell(event.data as never);
   };
@@ -33,6 +43,15 @@ export function workerChannel<Out>(worker: Worker, tell: (message: never) => voi
         : { reason: "the worker's script could not be loaded", notLoaded: true };
     channel.onError?.(failure);
   };
+  return channel;
+}
+
+/** To a host that could not be started, which is told as of one that fails later. */
+function deadChannel<Out>(failure: HostFailure): Channel<Out> {
+  const channel: Channel<Out> = { post: () => undefined, end: () => undefined };
+  queueMicrotask(() => {
+    channel.onError?.(failure);
+  });
   return channel;
 }
 

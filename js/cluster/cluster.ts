@@ -1,8 +1,7 @@
 // A cluster of this page: its broker, watched and replaced when it dies, and the clients' host.
 import { asError } from "../errors/error_object.js";
 import { type KafkaJSError, TablogError } from "../errors/errors.js";
-import { BrokerHost } from "../host/broker_host.js";
-import { ClientHost } from "../host/client_host.js";
+import type * as Hosts from "../host/hosts.js";
 import type {
   BrokerOptions,
   ClientKind,
@@ -14,7 +13,7 @@ import type {
 } from "../host/messages.js";
 import { checkEnvironment, type Chosen, type ClusterOptions } from "../options/cluster.js";
 import { hold } from "../platform/locks.js";
-import { spawnWorker } from "../platform/spawn_worker.js";
+import { spawnWorker, workerNotFound } from "../platform/spawn_worker.js";
 import { compileWasm } from "../platform/wasm.js";
 import type { ClusterStatus, TraceEvent } from "../types/cluster.js";
 import { type Channel, type HostFailure, localChannel, workerChannel } from "./channel.js";
@@ -43,6 +42,8 @@ export class Cluster {
   readonly #pageLock: string | null;
   #unlock: () => void = () => undefined;
   #error: KafkaJSError | undefined;
+  /** Undefined where workers have them. */
+  #hosts: typeof Hosts | undefined;
   #clients: Channel<ToClientHost> | undefined;
   #broker: Channel<ToBrokerHost> | undefined;
   /** What to tell the clients when their state machines are gone. */
@@ -134,7 +135,8 @@ export class Cluster {
 
   #start(): void {
     const start = async (): Promise<void> => {
-      const module = await compileWasm(this.options.wasm);
+      const module = await compileWasm(await this.options.arrival.wasm());
+      if (!this.options.worker) this.#hosts = await import("../host/hosts.js");
       const unlock = this.#pageLock === null ? undefined : await hold(this.#pageLock);
       if (this.#status === "closed") {
         unlock?.();
@@ -310,10 +312,9 @@ export class Cluster {
         if (!this.#ended.signal.aborted) start();
       });
     } else {
-      const message =
-        "the script of tablog's worker could not be loaded: there is no network, a " +
-        "Content-Security-Policy without worker-src 'self', or the bundler left it out";
-      this.#fail(new TablogError(message, { type: "WORKER_NOT_FOUND", retriable: true }));
+      void workerNotFound(this.options.arrival.worker()).then((error) => {
+        if (!this.#ended.signal.aborted) this.#fail(error);
+      });
     }
   }
 
@@ -347,17 +348,21 @@ export class Cluster {
     for (const listener of [...this.#statusListeners]) listener(status);
   }
 
+  #worker<Out>(name: string, tell: (message: never) => void): Channel<Out> {
+    return workerChannel(() => spawnWorker(name, this.options.arrival.worker()), tell);
+  }
+
   #clientHost(tell: (message: FromClientHost) => void): Channel<ToClientHost> {
-    if (this.options.worker) return workerChannel(spawnWorker("tablog-client"), tell);
-    const host = new ClientHost(tell);
+    if (this.#hosts === undefined) return this.#worker("tablog-client", tell);
+    const host = new this.#hosts.ClientHost(tell);
     return localChannel((message) => {
       host.handle(message);
     });
   }
 
   #brokerHost(tell: (message: FromBrokerHost) => void): Channel<ToBrokerHost> {
-    if (this.options.worker) return workerChannel(spawnWorker("tablog-broker"), tell);
-    const host = new BrokerHost(tell);
+    if (this.#hosts === undefined) return this.#worker("tablog-broker", tell);
+    const host = new this.#hosts.BrokerHost(tell);
     return localChannel((message) => {
       host.handle(message);
     });

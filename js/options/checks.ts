@@ -65,8 +65,14 @@ export const RETRY_KINDS: Kinds<RetryOptions> = {
 export const KAFKA_KINDS: Kinds<KafkaConfig> = {
   cluster: ["a non-empty string", (value) => typeof value === "string" && value !== ""],
   storage: oneOf('"indexeddb" or "memory"', ["indexeddb", "memory"]),
-  worker: flag,
-  wasm: any,
+  worker: [
+    "a boolean, a URL or a function that makes a Worker",
+    (value) => ["boolean", "function"].includes(typeof value) || isUrl(value),
+  ],
+  wasm: [
+    "a URL, a Response, bytes or a WebAssembly.Module",
+    (value) => isUrl(value) || (typeof value === "object" && value !== null),
+  ],
   brokerConfig: object,
   clientId: text,
   connectionTimeout: positive,
@@ -166,6 +172,10 @@ export function checkOptions(
 export function objectGiven<Given extends object>(given: Given, to: string): Given {
   if (isObject(given)) return given;
   throw invalid(`${to} takes an object, not ${shown(given)}`);
+}
+
+function isUrl(value: unknown): boolean {
+  return typeof value === "string" || (isObject(value) && "href" in (value as object));
 }
 
 function isObject(value: unknown): boolean {

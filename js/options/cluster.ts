@@ -1,7 +1,7 @@
 // How the cluster of a configuration is set up.
 import { TablogError } from "../errors/errors.js";
 import { invalid } from "../errors/refusals.js";
-import type { WasmSource } from "../types/cluster.js";
+import type { Arrival } from "../types/arrival.js";
 import type { KafkaConfig } from "../types/config.js";
 import { checkOptions, KAFKA_KINDS, refuseUnserved, RETRY_KINDS } from "./checks.js";
 
@@ -13,8 +13,8 @@ export interface ClusterOptions {
   storage: "indexeddb" | "memory";
   /** False runs everything in the page's own thread; memory storage only. */
   worker: boolean;
-  /** Where the wasm comes from, when not from beside the package. */
-  wasm?: WasmSource;
+  /** Where the workers' script and the wasm come from. */
+  arrival: Arrival;
   /** Broker configs under Kafka's names, such as `num.partitions`. */
   brokerConfig: Record<string, string>;
   /** What must be so where the cluster is open already: what was chosen, not what is a default. */
@@ -28,28 +28,41 @@ export interface Chosen {
 }
 
 /** How the cluster of a configuration is set up. */
-export function clusterOptions(config: KafkaConfig): ClusterOptions {
+export function clusterOptions(config: KafkaConfig, arrival: Arrival): ClusterOptions {
   checkOptions(config, "new Kafka()", KAFKA_KINDS);
   refuseUnserved(config);
-  const {
-    cluster = "default",
-    storage = "indexeddb",
-    brokerConfig = {},
-    wasm,
-    retry = {},
-  } = config;
+  const { cluster = "default", storage = "indexeddb", brokerConfig = {}, retry = {} } = config;
   checkOptions(retry, "retry", RETRY_KINDS, "retry.");
   for (const [name, value] of Object.entries<unknown>(brokerConfig)) {
     if (typeof value === "string") continue;
     throw invalid(`brokerConfig "${name}" must be a string: "${String(value)}"`);
   }
-  const worker = config.worker ?? (storage === "indexeddb" || typeof Worker !== "undefined");
+  const byDefault = storage === "indexeddb" || typeof Worker !== "undefined";
+  const worker = config.worker === undefined ? byDefault : config.worker !== false;
   if (storage === "indexeddb" && !worker) {
     throw unsupported('worker: false needs storage: "memory"');
   }
-  const chosen = { storage, worker: config.worker, brokerConfig: config.brokerConfig };
-  const options = { cluster, storage, worker, brokerConfig, chosen };
-  return wasm === undefined ? options : { ...options, wasm };
+  const chosen: Chosen = {
+    storage,
+    worker: config.worker === undefined ? undefined : worker,
+    brokerConfig: config.brokerConfig,
+  };
+  return {
+    cluster,
+    storage,
+    worker,
+    brokerConfig,
+    chosen,
+    arrival: chosenArrival(config, arrival),
+  };
+}
+
+/** What the application says, or else the entry of the package. */
+function chosenArrival({ worker, wasm }: KafkaConfig, arrival: Arrival): Arrival {
+  return {
+    worker: () => (worker === undefined || typeof worker === "boolean" ? arrival.worker() : worker),
+    wasm: () => wasm ?? arrival.wasm(),
+  };
 }
 
 /** Throws when this is no place for such a cluster. */

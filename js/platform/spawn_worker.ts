@@ -1,5 +1,64 @@
+// The package's workers, made from wherever their script is.
+import { asError } from "../errors/error_object.js";
+import { TablogError } from "../errors/errors.js";
+import type { WorkerSource } from "../types/arrival.js";
+import { notTheFile, remedy } from "./not_arrived.js";
+
 /** Starts one of the package's workers, which learns from its first message what it is. */
-export function spawnWorker(name: string): Worker {
-  // Bundlers find a worker only in this literal form.
-  return new Worker(new URL("../worker.js", import.meta.url), { type: "module", name });
+export function spawnWorker(name: string, source: WorkerSource): Worker {
+  if (typeof source === "function") return source(name) as Worker;
+  return new Worker(ofThisOrigin(urlOf(source)), { type: "module", name });
+}
+
+/** Why the script of the workers could not be loaded, and what to do. */
+export async function workerNotFound(source: WorkerSource): Promise<TablogError> {
+  const what = "the script of tablog's worker could not be loaded";
+  if (typeof source === "function") {
+    const message = `${what} by the worker that the option "worker" makes`;
+    return new TablogError(message, { type: "WORKER_NOT_FOUND", retriable: true });
+  }
+  const url = urlOf(source);
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (error) {
+    const message =
+      `${what}: ${url} cannot be fetched (${asError(error).message}). There is no network, another ` +
+      "origin does not allow it (CORS), or a Content-Security-Policy does not";
+    return new TablogError(message, { type: "WORKER_NOT_FOUND", retriable: true, cause: error });
+  }
+  const instead = notTheFile(response);
+  if (instead !== undefined) {
+    const message = `${what}: ${url} ${instead}. ${remedy(url)}`;
+    return new TablogError(message, { type: "WORKER_NOT_FOUND" });
+  }
+  const allowed = url === ofThisOrigin(url) && !url.startsWith("blob:") ? "'self'" : "blob:";
+  const message = `${what}: ${url} is there, but refused as a worker. A Content-Security-Policy needs worker-src ${allowed}`;
+  return new TablogError(message, { type: "WORKER_REFUSED" });
+}
+
+function urlOf(source: Exclude<WorkerSource, (name: string) => unknown>): string {
+  return typeof source === "string" ? source : source.href;
+}
+
+const blobUrls = new Map<string, string>();
+
+/** A worker's script must be of the page's origin, what that imports need not. */
+function ofThisOrigin(url: string): string {
+  // Not every platform with workers has pages.
+  const location = (globalThis as { location?: Location }).location;
+  if (location === undefined) return url;
+  // A relative one is of this origin; it may have a base that is none, as a blob's.
+  if (!URL.canParse(url) || /^(blob|file):/.test(url)) return url;
+  if (new URL(url).origin === location.origin) return url;
+  return blobUrl(`import ${JSON.stringify(url)};`);
+}
+
+/** The URL of a script, the same for the same script: a worker that died is made from it again. */
+export function blobUrl(script: string): string {
+  const known = blobUrls.get(script);
+  if (known !== undefined) return known;
+  const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  blobUrls.set(script, url);
+  return url;
 }

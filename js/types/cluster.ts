@@ -30,6 +30,3 @@ export interface TraceEvent {
   atMs: number;
   body: Record<string, unknown>;
 }
-
-/** Where the wasm comes from, when not from beside the package's own files. */
-export type WasmSource = string | URL | Response | BufferSource | WebAssembly.Module;

@@ -1,6 +1,6 @@
 // How clusters and clients are configured: KafkaJS's options under KafkaJS's names.
+import type { WasmSource, WorkerSource } from "./arrival.js";
 import type { PartitionAssigner } from "./assigner.js";
-import type { WasmSource } from "./cluster.js";
 import type { logCreator, logLevel } from "./logger.js";
 import type { ICustomPartitioner } from "./producer.js";
 
@@ -23,13 +23,28 @@ export interface RetryOptions {
 export type BrokersFunction = () => string[] | Promise<string[]>;
 
 /** How to reach a cluster, which is one of this origin. */
-export interface KafkaConfig {
+export type KafkaConfig = KafkaOptions & (StoredKafkaOptions | MemoryKafkaOptions);
+
+/** A cluster whose broker keeps its records in IndexedDB, the default. It needs workers. */
+export interface StoredKafkaOptions {
+  storage?: "indexeddb";
+  /** The workers' script, when not from beside the package. */
+  worker?: true | WorkerSource;
+}
+
+/** A cluster that lives as long as its page. */
+export interface MemoryKafkaOptions {
+  storage: "memory";
+  /**
+   * False runs all in this thread; true, the default where there are workers, in two workers, whose
+   * script may be given.
+   */
+  worker?: boolean | WorkerSource;
+}
+
+export interface KafkaOptions {
   /** The cluster's name. Everything of this origin with the same name shares it. Default "default". */
   cluster?: string;
-  /** Where the broker keeps its records. Default "indexeddb". */
-  storage?: "indexeddb" | "memory";
-  /** False runs all in this thread; only with memory storage. Default: where there are workers. */
-  worker?: boolean;
   /** Where the wasm comes from, when not from beside the package. */
   wasm?: WasmSource;
   /** Broker configs under Kafka's names, such as `num.partitions`. The first who connects decides; others must agree. */

@@ -1,10 +1,17 @@
 // What the hosts of broker and clients do, without a page between them.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-// eslint-disable-next-line no-restricted-imports -- only workers have it, and here there are none
-import { BrokerHost } from "../../dist/host/broker_host.js";
-// eslint-disable-next-line no-restricted-imports -- what the host is given
-import { compileWasm } from "../../dist/platform/wasm.js";
+
+/**
+ * Only workers have it, and here there are none.
+ *
+ * @type {{ BrokerHost: new (tell: (message: { type: string }) => void) => Host }}
+ */
+const { BrokerHost } = await import(new URL("hosts.js", import.meta.resolve("tablog")).href);
+/** @typedef {{ handle(message: object): void }} Host */
+
+const wasm = await readFile(new URL(import.meta.resolve("tablog/tablog.wasm")));
 
 test("connections end with the clients that had them", async () => {
   /** @type {(value?: undefined) => void} */
@@ -22,7 +29,7 @@ test("connections end with the clients that had them", async () => {
     config: {},
     incarnations: null,
   };
-  host.handle({ type: "start", module: await compileWasm(), options, liveness: null });
+  host.handle({ type: "start", module: await WebAssembly.compile(wasm), options, liveness: null });
   await running;
   const wire = () => {
     const { port1, port2 } = new MessageChannel();

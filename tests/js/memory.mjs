@@ -7,7 +7,7 @@ let clusters = 0;
  * Closed with all its clients when the test ends.
  *
  * @param {import("node:test").TestContext} t
- * @param {import("tablog").KafkaConfig} [config]
+ * @param {Partial<import("tablog").KafkaConfig>} [config]
  */
 export function memory(t, config) {
   const kafka = new Kafka({

@@ -7,7 +7,7 @@ import { memory } from "./memory.mjs";
 test("who names an open cluster must want it as it is", async (t) => {
   const brokerConfig = { "num.partitions": "3", "log.retention.ms": "1000" };
   await memory(t, { cluster: "shared", worker: false, brokerConfig }).admin().connect();
-  const again = (/** @type {import("tablog").KafkaConfig} */ config) =>
+  const again = (/** @type {Partial<import("tablog").KafkaConfig>} */ config) =>
     memory(t, { cluster: "shared", ...config })
       .admin()
       .connect();
@@ -61,7 +61,12 @@ const refused = [
   ["kafka", { logCreator: {} }, "logCreator must be a function, not an object"],
   ["kafka", { retry: "x" }, 'retry must be an object, not "x"'],
   ["kafka", { retry: { retries: -1 } }, "retry.retries must be a number of at least 0, not -1"],
-  ["kafka", { worker: "no" }, 'worker must be a boolean, not "no"'],
+  [
+    "kafka",
+    { worker: 5 },
+    "worker must be a boolean, a URL or a function that makes a Worker, not 5",
+  ],
+  ["kafka", { wasm: 5 }, "wasm must be a URL, a Response, bytes or a WebAssembly.Module, not 5"],
   ["kafka", { cluster: "" }, 'cluster must be a non-empty string, not ""'],
   ["kafka", { storage: "disk" }, 'storage must be "indexeddb" or "memory", not "disk"'],
   ["kafka", { brokerConfig: null }, "brokerConfig must be an object, not null"],

@@ -130,7 +130,7 @@ test("what is not served is refused with a type, not ignored", async () => {
       () => kafka.consumer({ groupId: "g", sessionTimeout: 10, heartbeatInterval: 10 }),
       "KafkaJSNonRetriableError",
     ],
-    [() => new Kafka({ worker: false }), "TablogError"],
+    [() => new Kafka(/** @type {never} */ ({ worker: false })), "TablogError"],
   ];
   for (const [call, name] of refused) {
     await assert.rejects(
