@@ -167,11 +167,14 @@ fn look_up(
             leader_epoch,
         })))
     };
-    let latest_epoch = broker.logs.latest_epoch(id).unwrap_or(-1);
+    let leader_epoch = partition.leader_epoch();
     let lookup = match wanted.timestamp {
-        LATEST_TIMESTAMP => return at(end, latest_epoch),
+        LATEST_TIMESTAMP => return at(end, leader_epoch),
         EARLIEST_TIMESTAMP | EARLIEST_LOCAL_TIMESTAMP => {
-            return at(broker.logs.log_start_offset(id).unwrap_or(0), latest_epoch);
+            let offset = broker.logs.log_start_offset(id).unwrap_or(0);
+            // A leader's epoch begins at the end of its log, though nothing was appended yet.
+            let epoch = broker.logs.earliest_epoch(id).unwrap_or(leader_epoch);
+            return at(offset, epoch);
         }
         LATEST_TIERED_TIMESTAMP => return at(-1, -1),
         MAX_TIMESTAMP => broker.logs.offset_of_max_timestamp(id, end),

@@ -28,13 +28,16 @@ pub(super) fn handle(broker: &mut Broker, request: OffsetForLeaderEpochRequest) 
                             partition.check_leader(wanted.current_leader_epoch)?;
                             let usable = broker.logs.check_usable(id);
                             usable.map_err(|error| error.error_code())?;
-                            Ok((id, partition.high_watermark()))
+                            let leader_epoch = partition.leader_epoch();
+                            Ok((id, leader_epoch, partition.high_watermark()))
                         },
                     );
                     match found {
-                        Ok((id, high_watermark)) => {
+                        Ok((id, leader_epoch, high_watermark)) => {
                             let (epoch, end) =
-                                broker.logs.epoch_end_offset(id, wanted.leader_epoch);
+                                broker
+                                    .logs
+                                    .epoch_end_offset(id, wanted.leader_epoch, leader_epoch);
                             answer.leader_epoch = epoch;
                             // Nothing above the high watermark is shown, here neither.
                             answer.end_offset = end.min(high_watermark);

@@ -26,24 +26,25 @@ impl EpochCache {
         self.entries.last().map(|(epoch, _)| *epoch)
     }
 
+    pub fn earliest_epoch(&self) -> Option<i32> {
+        self.entries.first().map(|(epoch, _)| *epoch)
+    }
+
     /// The largest known epoch that is not above `epoch`, and the offset behind its last record
-    /// (`LeaderEpochFileCache.endOffsetFor`).
-    pub fn end_offset_for(&self, epoch: i32, log_end_offset: i64) -> (i32, i64) {
-        const UNDEFINED: (i32, i64) = (UNDEFINED_EPOCH, UNDEFINED_OFFSET);
+    /// (`LeaderEpochFileCache.endOffsetFor`). Kafka's cache notes the epoch of a new leader at the
+    /// end of its log; here it is noted with its first batch.
+    pub fn end_offset_for(&self, epoch: i32, leader_epoch: i32, log_end_offset: i64) -> (i32, i64) {
         if epoch == UNDEFINED_EPOCH {
-            return UNDEFINED;
+            return (UNDEFINED_EPOCH, UNDEFINED_OFFSET);
         }
         let higher = self.entries.partition_point(|(known, _)| *known <= epoch);
-        match (
-            higher.checked_sub(1).map(|floor| self.entries[floor]),
-            self.entries.get(higher),
-        ) {
-            (Some((floor, _)), None) if floor == epoch => (epoch, log_end_offset),
-            // An epoch after the latest: this log has not heard of it.
-            (_, None) => UNDEFINED,
-            (Some((floor, _)), Some((_, end_offset))) => (floor, *end_offset),
-            // An epoch before the first that is left.
-            (None, Some((_, start_offset))) => (epoch, *start_offset),
+        let floor = higher.checked_sub(1).map(|floor| self.entries[floor].0);
+        match self.entries.get(higher) {
+            Some((_, end_offset)) => (floor.unwrap_or(epoch), *end_offset),
+            None if epoch == leader_epoch => (epoch, log_end_offset),
+            None if epoch < leader_epoch => (floor.unwrap_or(epoch), log_end_offset),
+            // An epoch after the latest: this leader has not heard of it.
+            None => (UNDEFINED_EPOCH, UNDEFINED_OFFSET),
         }
     }
 
@@ -92,15 +93,30 @@ mod tests {
     #[test]
     fn end_offsets_are_those_of_kafkas_cache() {
         let cache = cache();
-        assert_eq!(cache.end_offset_for(UNDEFINED_EPOCH, 30), (-1, -1));
-        assert_eq!(cache.end_offset_for(1, 30), (1, 5));
-        assert_eq!(cache.end_offset_for(2, 30), (2, 10));
-        assert_eq!(cache.end_offset_for(3, 30), (2, 10));
-        assert_eq!(cache.end_offset_for(4, 30), (4, 20));
-        assert_eq!(cache.end_offset_for(6, 30), (4, 20));
-        assert_eq!(cache.end_offset_for(7, 30), (7, 30));
-        assert_eq!(cache.end_offset_for(8, 30), (-1, -1));
-        assert_eq!(EpochCache::default().end_offset_for(0, 0), (-1, -1));
+        for (epoch, found) in [
+            (UNDEFINED_EPOCH, (-1, -1)),
+            (1, (1, 5)),
+            (2, (2, 10)),
+            (3, (2, 10)),
+            (4, (4, 20)),
+            (6, (4, 20)),
+            (7, (7, 30)),
+            (8, (-1, -1)),
+        ] {
+            assert_eq!(cache.end_offset_for(epoch, 7, 30), found);
+        }
+    }
+
+    #[test]
+    fn a_leaders_epoch_begins_at_the_end_of_its_log() {
+        let cache = cache();
+        for (epoch, found) in [(7, (7, 30)), (8, (7, 30)), (9, (9, 30)), (10, (-1, -1))] {
+            assert_eq!(cache.end_offset_for(epoch, 9, 30), found);
+        }
+        let empty = EpochCache::default();
+        for (epoch, found) in [(0, (0, 0)), (1, (1, 0)), (2, (-1, -1))] {
+            assert_eq!(empty.end_offset_for(epoch, 1, 0), found);
+        }
     }
 
     #[test]

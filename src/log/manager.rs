@@ -324,14 +324,23 @@ impl LogManager {
         self.logs.get(&id)?.derived.leader_epochs.latest_epoch()
     }
 
-    /// The largest epoch not above `epoch` that the log has batches of, and the offset behind the
-    /// last of them; (−1, −1) if it cannot be known (OffsetForLeaderEpoch, KIP-279).
-    pub fn epoch_end_offset(&self, id: PartitionId, epoch: i32) -> (i32, i64) {
+    /// The leader epoch of the first offset that may be read; `None` if there is none.
+    pub fn earliest_epoch(&self, id: PartitionId) -> Option<i32> {
+        let log = self.logs.get(&id)?;
+        let has_records = log.head.log_start_offset < log.log_end_offset;
+        has_records.then(|| log.derived.leader_epochs.earliest_epoch())?
+    }
+
+    /// The largest epoch not above `epoch` that this leader knows, and the offset behind its last
+    /// record; (−1, −1) if it cannot be known (OffsetForLeaderEpoch, KIP-279). The leader's own
+    /// epoch is known before anything was appended in it.
+    pub fn epoch_end_offset(&self, id: PartitionId, epoch: i32, leader_epoch: i32) -> (i32, i64) {
         match self.logs.get(&id) {
-            Some(log) => log
-                .derived
-                .leader_epochs
-                .end_offset_for(epoch, log.log_end_offset),
+            Some(log) => {
+                log.derived
+                    .leader_epochs
+                    .end_offset_for(epoch, leader_epoch, log.log_end_offset)
+            }
             None => (UNDEFINED_EPOCH, UNDEFINED_OFFSET),
         }
     }

@@ -302,10 +302,7 @@ fn a_rolled_back_commit_raises_the_leader_epoch() {
     let mut node = node();
     node.produce("t", 0, batch(&["a"]));
     let before = node.fetch("t", 0, 0).records.unwrap();
-    node.commits = Some(Outcome::Failed);
-    node.produce("t", 0, batch(&["b"]));
-    node.commits = Some(Outcome::Done);
-    node.run();
+    raise_leader_epoch(&mut node);
     node.produce("t", 0, batch(&["c"]));
     let after = node.fetch("t", 0, 1).records.unwrap();
     let epoch = |bytes: &Bytes| i32::from_be_bytes(bytes[12..16].try_into().unwrap());
@@ -323,10 +320,7 @@ fn a_new_leader_epoch_fences_a_long_poll_of_an_older_one() {
     let mut request = fetch_request("t", 0, 0, 1, 60_000);
     request.topics[0].partitions[0].current_leader_epoch = 0;
     node.send(2, 11, Request::Fetch(request));
-    node.commits = Some(Outcome::Failed);
-    node.produce("t", 0, batch(&["a"]));
-    node.commits = Some(Outcome::Done);
-    node.run();
+    raise_leader_epoch(&mut node);
     let Some(Response::Fetch(response)) = node.answer(2) else {
         panic!("no answer")
     };
@@ -406,6 +400,51 @@ fn offsets_are_found_by_time() {
         (0, super::node::START_MS)
     );
     assert_eq!(list_offset(&mut node, super::node::START_MS + 1), (-1, -1));
+}
+
+/// Raises the leader epoch of the topic's partition.
+fn raise_leader_epoch(node: &mut Node) {
+    node.commits = Some(Outcome::Failed);
+    node.produce("t", 0, batch(&["lost"]));
+    node.commits = Some(Outcome::Done);
+    // Until what may wait after a failed commit goes on.
+    node.pass(6_000);
+}
+
+#[test]
+fn special_timestamps_tell_the_epochs_of_what_they_find() {
+    let mut node = node();
+    let ask = |node: &mut Node| {
+        [-1, -2, -4, -5, 0].map(|timestamp| {
+            let Response::ListOffsets(response) = node.ask(9, list_offsets_request(timestamp))
+            else {
+                panic!("no answer");
+            };
+            let partition = &response.topics[0].partitions[0];
+            assert_eq!(partition.error_code, 0);
+            (partition.offset, partition.leader_epoch)
+        })
+    };
+    // Apache Kafka 4.3.1 answers so, with its own epochs.
+    let none = (-1, -1);
+    assert_eq!(ask(&mut node), [(0, 0), (0, 0), (0, 0), none, none]);
+    node.produce("t", 0, batch(&["a"]));
+    node.produce("t", 0, batch(&["b"]));
+    raise_leader_epoch(&mut node);
+    let found = (0, 0);
+    assert_eq!(ask(&mut node), [(2, 1), found, found, none, found]);
+    node.produce("t", 0, batch(&["c"]));
+    assert_eq!(ask(&mut node), [(3, 1), found, found, none, found]);
+    delete_records(&mut node, 1);
+    let found = (1, 0);
+    assert_eq!(ask(&mut node), [(3, 1), found, found, none, found]);
+    delete_records(&mut node, 2);
+    let found = (2, 1);
+    assert_eq!(ask(&mut node), [(3, 1), found, found, none, found]);
+    delete_records(&mut node, 3);
+    raise_leader_epoch(&mut node);
+    let end = (3, 2);
+    assert_eq!(ask(&mut node), [end, end, end, none, none]);
 }
 
 fn delete_records(node: &mut Node, offset: i64) -> (i16, i64) {

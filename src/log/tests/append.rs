@@ -189,7 +189,7 @@ fn replicated_batches_keep_offsets_and_epochs_and_may_leave_gaps() {
     );
     node.settle();
     assert_eq!(node.records(p0()), [(5, 1), (9, 2)]);
-    assert_eq!(node.logs.epoch_end_offset(p0(), 3), (3, 10));
+    assert_eq!(node.logs.epoch_end_offset(p0(), 3, 3), (3, 10));
 }
 
 #[test]
