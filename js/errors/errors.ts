@@ -278,7 +278,7 @@ export class KafkaJSInvariantViolation extends KafkaJSNonRetriableError {
  *
  * `type` is one of `WASM_NOT_FOUND`, `WORKER_NOT_FOUND`, `UNSUPPORTED_ENVIRONMENT`,
  * `BROKER_STOPPED`, `CLIENT_STOPPED`, `CLOSED`, `BUFFER_FULL`, `INVALID_CONFIG`; or, from the
- * storage, `FENCED`, `QUOTA`, `BLOCKED`, `DELETED`, `CORRUPT`, `STORAGE`, `PLATFORM`.
+ * storage, `FENCED`, `QUOTA`, `BLOCKED`, `DELETED`, `STORAGE_TOO_NEW`, `CORRUPT`, `STORAGE`, `PLATFORM`.
  */
 export class TablogError extends KafkaJSError {
   override name = "TablogError";

@@ -83,13 +83,16 @@ impl From<&HostError> for ErrorObject {
             HostError::Storage(StorageError::Blocked) => "BLOCKED",
             HostError::Storage(StorageError::Deleted) => "DELETED",
             HostError::Storage(StorageError::Corrupt(_)) => "CORRUPT",
+            HostError::Storage(StorageError::TooNew) => "STORAGE_TOO_NEW",
             HostError::Storage(_) => "STORAGE",
             HostError::Platform(_) => "PLATFORM",
             HostError::Stopped(_) => "BROKER_STOPPED",
         };
         let retriable = !matches!(
             error,
-            HostError::Storage(StorageError::Corrupt(_) | StorageError::Deleted)
+            HostError::Storage(
+                StorageError::Corrupt(_) | StorageError::Deleted | StorageError::TooNew
+            )
         );
         ErrorObject {
             r#type: r#type.to_owned(),

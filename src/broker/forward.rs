@@ -4,6 +4,7 @@ use super::connections::{RequestContext, RequestToken};
 use super::delayed::{Delayed, Wake};
 use super::purgatory::{Parked, Watch};
 use super::{Broker, Phase, Progress};
+use crate::machine::Effect;
 use crate::metadata::{CONSUMER_OFFSETS_TOPIC, FollowerEvent, consumer_offsets_topic};
 use crate::now::Now;
 use crate::protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -66,7 +67,7 @@ impl Broker {
     pub(super) fn controller_replied(&mut self, now: Now, frame: Bytes) {
         match self.metadata.handle_reply(now, frame) {
             Ok(events) => self.follow(now, events),
-            Err(error) => self.stopping = Some(error.to_string()),
+            Err(error) => self.stopping = Some(Effect::stop(error)),
         }
     }
 
@@ -98,7 +99,9 @@ impl Broker {
                     self.wake_watching(now, Watch::ProducerIds, Wake::NoProducerIds(error));
                 }
                 FollowerEvent::Fenced => {
-                    self.stopping = Some("another incarnation of this broker has started".into());
+                    self.stopping = Some(Effect::stop(
+                        "another incarnation of this broker has started",
+                    ));
                 }
             }
         }

@@ -74,7 +74,7 @@ pub struct Broker {
     last_event_at: Instant,
     /// Partitions that have stopped, and why: reported once the names of topics are known.
     stopped_partitions: Vec<(PartitionId, String)>,
-    stopping: Option<String>,
+    stopping: Option<Effect>,
 }
 
 /// How far the broker is.
@@ -226,7 +226,7 @@ impl Broker {
                 self.stopped_partitions.push((id, why.clone()));
                 self.roll_back(id, StorageError::Corrupt(why));
             }
-            LogEvent::Fatal(error) => self.stopping = Some(error.to_string()),
+            LogEvent::Fatal(error) => self.stopping = Some(Effect::stop_for_storage(error)),
         }
     }
 
@@ -279,9 +279,9 @@ impl Broker {
     }
 
     fn collect(&mut self, now: Now, woken: bool, effects: &mut Vec<Effect>) {
-        if let Some(reason) = self.stopping.take() {
+        if let Some(stop) = self.stopping.take() {
             self.phase = Phase::Stopped;
-            effects.push(Effect::Stop { reason });
+            effects.push(stop);
             return;
         }
         if let Phase::Running = self.phase {

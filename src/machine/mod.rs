@@ -11,8 +11,9 @@ pub use channels::{
 pub use controller_link::ControllerLink;
 
 use crate::now::{Instant, Now};
-use crate::storage::{StorageReply, StorageRequest};
+use crate::storage::{StorageError, StorageReply, StorageRequest};
 use bytes::Bytes;
+use std::fmt;
 
 /// A node of the cluster without its clock, its storage and its network.
 ///
@@ -110,5 +111,25 @@ pub enum Effect {
     Stop {
         /// One sentence for people.
         reason: String,
+        /// The storage's error, if that is why.
+        storage: Option<StorageError>,
     },
+}
+
+impl Effect {
+    /// Stops the node for what is no fault of its storage.
+    pub fn stop(reason: impl fmt::Display) -> Effect {
+        Effect::Stop {
+            reason: reason.to_string(),
+            storage: None,
+        }
+    }
+
+    /// Stops the node as its storage cannot be used any more.
+    pub fn stop_for_storage(error: StorageError) -> Effect {
+        Effect::Stop {
+            reason: error.to_string(),
+            storage: Some(error),
+        }
+    }
 }

@@ -74,8 +74,6 @@ struct Inner {
     /// Who waits for an answer on [`OWN_CONNECTION`], oldest first.
     asking: RefCell<VecDeque<oneshot::Sender<Bytes>>>,
     stopped: Cell<bool>,
-    /// A storage was deleted: what a successor would find is not what was acknowledged.
-    storage_deleted: Cell<bool>,
     /// Why storage refuses to write, and since when.
     refused: RefCell<Option<(Instant, StorageError)>>,
     on_stop: Box<dyn Fn(HostError)>,
@@ -120,7 +118,6 @@ impl BrokerHost {
             next_connection: Cell::new(0),
             asking: RefCell::default(),
             stopped: Cell::new(false),
-            storage_deleted: Cell::new(false),
             refused: RefCell::default(),
             on_stop: Box::new(on_stop),
             tap: Tap::default(),
@@ -251,12 +248,19 @@ impl Inner {
         self.side(node).incarnation.set(fence.incarnation);
         let seed = entropy::seed().map_err(HostError::Platform)?;
         let host = Rc::downgrade(self);
-        let driver = StorageDriver::new(storage, fence, move |reply| {
+        let on_reply = move |reply| {
             if let Some(inner) = host.upgrade() {
                 inner.watch(&reply);
                 inner.push(node, Event::Storage(reply));
             }
-        });
+        };
+        let host = Rc::downgrade(self);
+        let on_gone = move |error| {
+            if let Some(inner) = host.upgrade() {
+                inner.fail(HostError::Storage(error));
+            }
+        };
+        let driver = StorageDriver::new(storage, fence, on_reply, on_gone);
         *self.side(node).storage.borrow_mut() = Some(driver);
         self.push(node, Event::Opened { seed });
         Ok(())
@@ -264,9 +268,6 @@ impl Inner {
 
     /// Remembers what storage says about itself.
     fn watch(&self, reply: &StorageReply) {
-        if error_of(reply) == Some(&StorageError::Deleted) {
-            self.storage_deleted.set(true);
-        }
         if let StorageReply::Committed { result, .. } = reply {
             let mut refused = self.refused.borrow_mut();
             *refused = match (result, refused.take()) {
@@ -397,15 +398,18 @@ impl Inner {
             (_, Effect::Report { message }) => {
                 web_sys::console::error_1(&format!("[tablog] {message}").into());
             }
-            (_, Effect::Stop { reason }) => {
-                if !self.stopped.get() {
-                    self.stop();
-                    (self.on_stop)(match self.storage_deleted.get() {
-                        true => HostError::Storage(StorageError::Deleted),
-                        false => HostError::Stopped(reason),
-                    });
-                }
-            }
+            (_, Effect::Stop { reason, storage }) => self.fail(match storage {
+                Some(error) => HostError::Storage(error),
+                None => HostError::Stopped(reason),
+            }),
+        }
+    }
+
+    /// Stops, and tells why, once.
+    fn fail(&self, error: HostError) {
+        if !self.stopped.get() {
+            self.stop();
+            (self.on_stop)(error);
         }
     }
 
@@ -419,12 +423,5 @@ impl Inner {
                 storage.close();
             }
         }
-    }
-}
-
-fn error_of(reply: &StorageReply) -> Option<&StorageError> {
-    match reply {
-        StorageReply::Committed { result, .. } => result.as_ref().err(),
-        StorageReply::Loaded { result, .. } => result.as_ref().err(),
     }
 }

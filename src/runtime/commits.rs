@@ -1,7 +1,9 @@
 //! Carries out storage requests: commits one after the other, loads at once.
 
 use crate::storage::settle::commit_settled;
-use crate::storage::{Fence, Storage, StorageReply, StorageRequest, Ticket, WriteBatch};
+use crate::storage::{
+    Fence, Storage, StorageError, StorageReply, StorageRequest, Ticket, WriteBatch,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -22,18 +24,41 @@ pub struct StorageDriver<S> {
     commits: RefCell<VecDeque<(Ticket, WriteBatch)>>,
     committing: Cell<bool>,
     on_reply: Box<dyn Fn(StorageReply)>,
+    on_gone: Box<dyn Fn(StorageError)>,
 }
 
 impl<S: Storage + 'static> StorageDriver<S> {
-    /// Takes over an open storage.
-    pub fn new(storage: S, fence: Fence, on_reply: impl Fn(StorageReply) + 'static) -> Rc<Self> {
-        Rc::new(StorageDriver {
+    /// Takes over an open storage. `on_gone` is told when it is found deleted, or wanted by a newer
+    /// version, though nobody asks for anything.
+    pub fn new(
+        storage: S,
+        fence: Fence,
+        on_reply: impl Fn(StorageReply) + 'static,
+        on_gone: impl Fn(StorageError) + 'static,
+    ) -> Rc<Self> {
+        let driver = Rc::new(StorageDriver {
             storage,
             fence: Cell::new(fence),
             commits: RefCell::default(),
             committing: Cell::new(false),
             on_reply: Box::new(on_reply),
-        })
+            on_gone: Box::new(on_gone),
+        });
+        let watched = Rc::downgrade(&driver);
+        driver.storage.watch_loss(Rc::new(move || {
+            if let Some(driver) = watched.upgrade() {
+                spawn_local(driver.look_whether_gone());
+            }
+        }));
+        driver
+    }
+
+    async fn look_whether_gone(self: Rc<Self>) {
+        if let Err(error @ (StorageError::Deleted | StorageError::Closed | StorageError::TooNew)) =
+            self.storage.fence().await
+        {
+            (self.on_gone)(error);
+        }
     }
 
     async fn commit_all(self: Rc<Self>) {

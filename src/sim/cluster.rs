@@ -449,7 +449,7 @@ impl Cluster {
             (_, Effect::Report { message }) => {
                 self.line(|| format!("life {life}: {side:?} reports: {message}"));
             }
-            (_, Effect::Stop { reason }) => {
+            (_, Effect::Stop { reason, .. }) => {
                 self.line(|| format!("life {life}: {side:?} stops: {reason}"));
                 self.end_life(life);
                 if life == self.newest {

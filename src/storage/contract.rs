@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use std::fmt;
+use std::rc::Rc;
 
 /// An ordered key-value store with atomic batches and a fence.
 ///
@@ -31,6 +32,10 @@ pub trait Storage {
     /// Reads entries of `range` in ascending order of keys until their values add up to
     /// `bytes_max`, and before they would exceed it; but one at least where the range has any.
     async fn read(&self, range: &KeyRange, bytes_max: usize) -> Result<Vec<Entry>, StorageError>;
+
+    /// Calls `on_loss` whenever the way to the medium is lost though nobody asks for anything:
+    /// [`Storage::fence`] then says whether the store is. Not where that cannot happen.
+    fn watch_loss(&self, _on_loss: Rc<dyn Fn()>) {}
 
     /// Ends the use of the store by this owner. Later calls answer [`StorageError::Closed`].
     async fn close(&self);

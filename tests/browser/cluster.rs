@@ -9,7 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use tablog::broker::{Broker, BrokerConfig};
-use tablog::client::admin::{AdminCommand, AdminOutput, AdminResult, NewTopic, Operation};
+use tablog::client::admin::{
+    AdminCommand, AdminOutput, AdminResult, NewTopic, Operation, TopicOffsets,
+};
 use tablog::client::consumer::{
     AutoCommit, ConsumerCommand, ConsumerConfig, ConsumerOutput, FetchedBatch, OffsetReset,
     Subscription,
@@ -65,14 +67,23 @@ impl Cluster {
 
     /// Starts a broker.
     pub async fn open(&self) {
+        self.open_with(&[]).await;
+    }
+
+    /// Starts a broker with these configs.
+    pub async fn open_with(&self, configs: &[(&str, &str)]) {
+        let configs = configs.iter().copied();
+        let configs = configs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let configs = BrokerConfigs::new(configs.collect()).expect("there are such configs");
         let (own, metadata) = self.databases();
         let config = BrokerConfig {
             cluster_id: self.name.clone(),
+            configs: configs.clone(),
             ..BrokerConfig::default()
         };
         let controller = ControllerConfig {
             cluster_id: self.name.clone(),
-            broker: BrokerConfigs::default(),
+            broker: configs,
             ..ControllerConfig::default()
         };
         let broker = Broker::new(config, Uuid(seed().expect("there is crypto")));
@@ -120,6 +131,17 @@ impl Cluster {
                 _ => {}
             }
         })));
+    }
+
+    /// Waits until a broker has said that it cannot go on.
+    pub async fn until_stopped(&self) {
+        for _ in 0..PATIENCE_MS {
+            if !self.stops().is_empty() {
+                return;
+            }
+            TimeoutFuture::new(1).await;
+        }
+        panic!("it goes on for {PATIENCE_MS} ms");
     }
 
     /// Waits for the end of the broker.
@@ -421,9 +443,25 @@ impl Client<Admin> {
 
     /// The end of each partition, by number.
     pub async fn high_watermarks(&self, topic: &str) -> Vec<i64> {
+        let offsets = self.topic_offsets(topic).await;
+        offsets.iter().map(|it| it.high).collect()
+    }
+
+    /// Waits until the first partition of a topic starts at `low`.
+    pub async fn until_log_start(&self, topic: &str, low: i64) {
+        for _ in 0..PATIENCE_MS / 100 {
+            if self.topic_offsets(topic).await[0].low == low {
+                return;
+            }
+            TimeoutFuture::new(100).await;
+        }
+        panic!("{topic} does not start at {low} within {PATIENCE_MS} ms");
+    }
+
+    async fn topic_offsets(&self, topic: &str) -> Vec<TopicOffsets> {
         let topic = topic.to_owned();
         match self.run(Operation::FetchTopicOffsets { topic }).await {
-            AdminResult::TopicOffsets(offsets) => offsets.iter().map(|it| it.high).collect(),
+            AdminResult::TopicOffsets(offsets) => offsets,
             other => panic!("{other:?}"),
         }
     }

@@ -180,6 +180,78 @@ async fn a_mebibyte_goes_straight_to_a_segment() {
 }
 
 #[wasm_bindgen_test]
+async fn a_small_slow_topic_expires_and_is_compacted_across_a_reopening() {
+    let configs = [
+        ("log.retention.check.interval.ms", "200"),
+        ("log.cleaner.backoff.ms", "200"),
+    ];
+    let cluster = Cluster::fresh("slow").await;
+    cluster.crash();
+    cluster.open_with(&configs).await;
+    let admin = cluster.admin();
+    let retention = [("retention.ms", "3000"), ("segment.ms", "100")];
+    admin.create_topic("retained", 1, &retention).await;
+    let compaction = [
+        ("cleanup.policy", "compact"),
+        ("max.compaction.lag.ms", "1000"),
+        ("delete.retention.ms", "1000"),
+    ];
+    admin.create_topic("compacted", 1, &compaction).await;
+    let producer = cluster.producer(ProducerConfig::default());
+    let send = async |topic: &str, record: ProducerRecord| {
+        let sent = producer.send(topic, vec![record], Compression::None).await;
+        base_offset(&sent)
+    };
+    for value in ["secret", "last"] {
+        for topic in ["retained", "compacted"] {
+            assert!(send(topic, record("key", value)).await.is_some());
+        }
+    }
+    drop((producer, admin));
+    cluster.crash();
+    cluster.open_with(&configs).await;
+    let admin = cluster.admin();
+    admin.until_log_start("retained", 2).await;
+
+    // What was replaced is gone; what replaced it is there.
+    let until_values = async |values: &[Option<&str>]| {
+        for attempt in 0.. {
+            let reader = cluster
+                .member(&format!("group {attempt}"), "compacted")
+                .await;
+            let read = reader.read(values.len().max(1), 1).await;
+            let found: Vec<_> = records_of(&read).map(|it| it.value.clone()).collect();
+            let values = values.iter().map(|it| it.map(|it| it.as_bytes().to_vec()));
+            if found
+                .iter()
+                .map(|it| it.as_ref().map(|it| it.to_vec()))
+                .eq(values)
+            {
+                break;
+            }
+            assert!(attempt < 100, "{found:?}");
+        }
+    };
+    until_values(&[Some("last")]).await;
+    drop(admin);
+    cluster.delete().await;
+}
+
+#[wasm_bindgen_test]
+async fn a_deleted_cluster_stops_its_broker_though_nobody_asks_for_anything() {
+    for of_controller in [false, true] {
+        let cluster = Cluster::fresh("deleted").await;
+        let (own, metadata) = cluster.databases();
+        let name = if of_controller { metadata } else { own };
+        let deleted = delete_database(&name).await;
+        deleted.expect("its owner gives way");
+        cluster.until_stopped().await;
+        assert_eq!(cluster.stops(), ["the database was deleted"]);
+        cluster.delete().await;
+    }
+}
+
+#[wasm_bindgen_test]
 async fn under_a_full_quota_sends_fail_and_all_else_goes_on() {
     let cluster = Cluster::fresh("quota").await;
     let admin = cluster.admin();

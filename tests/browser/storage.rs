@@ -1,7 +1,8 @@
 //! Storage in IndexedDB.
 
 use js_sys::{Array, eval};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use tablog::storage::indexed_db::{IndexedDbStorage, REOPENS_MAX, delete_database};
 use tablog::storage::settle::commit_settled;
 use tablog::storage::{
@@ -358,7 +359,21 @@ async fn an_upgrade_elsewhere_closes_the_storage_at_once() {
         Err(StorageError::Closed)
     );
     let newer = IndexedDbStorage::new(&name).open().await;
-    assert!(matches!(newer, Err(StorageError::Failed(_))), "{newer:?}");
+    assert_eq!(newer, Err(StorageError::TooNew));
+    gone(&name).await;
+}
+
+#[wasm_bindgen_test]
+async fn who_watches_hears_of_a_deletion_at_once() {
+    let (name, storage, _) = opened("watched").await;
+    let losses = Rc::new(Cell::new(0));
+    storage.watch_loss(Rc::new({
+        let losses = losses.clone();
+        move || losses.set(losses.get() + 1)
+    }));
+    delete_database(&name).await.expect("its owner gives way");
+    assert_eq!(losses.get(), 1);
+    assert_eq!(storage.fence().await, Err(StorageError::Deleted));
     gone(&name).await;
 }
 

@@ -233,7 +233,7 @@ impl Node {
                 self.broker_storage.submit(request);
             }
             (Side::Broker, Effect::WakeAt(instant)) => self.wake_at[0] = Some(instant),
-            (Side::Broker, Effect::Stop { reason }) => self.stopped = Some(reason),
+            (Side::Broker, Effect::Stop { reason, .. }) => self.stopped = Some(reason),
             (Side::Broker, Effect::Report { message }) => self.reports.push(message),
             (Side::Controller, Effect::Respond { connection, frame }) => {
                 let reply = self.link.response(connection, frame);
@@ -253,7 +253,7 @@ impl Node {
                 self.controller_storage.submit(request);
             }
             (Side::Controller, Effect::WakeAt(instant)) => self.wake_at[1] = Some(instant),
-            (Side::Controller, Effect::Stop { reason }) => self.stopped = Some(reason),
+            (Side::Controller, Effect::Stop { reason, .. }) => self.stopped = Some(reason),
             (Side::Controller, other) => panic!("the controller does not {other:?}"),
         }
         Vec::new()

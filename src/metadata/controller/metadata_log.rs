@@ -84,6 +84,8 @@ pub(super) enum Error {
     Refused(Refusal),
     /// The controller must stop.
     Fatal(String),
+    /// The same, as its storage is somebody else's, gone, or cannot be read.
+    Storage(StorageError),
 }
 
 /// Why a request's records were not written.
@@ -115,6 +117,7 @@ impl fmt::Display for Error {
         match self {
             Error::Refused(refusal) => refusal.fmt(f),
             Error::Fatal(why) => f.write_str(why),
+            Error::Storage(error) => error.fmt(f),
         }
     }
 }
@@ -304,7 +307,7 @@ impl MetadataLog {
                 Ok(Progress::None)
             }
             LogEvent::Stopped { why, .. } => Err(Error::Fatal(why)),
-            LogEvent::Fatal(error) => Err(Error::Fatal(error.to_string())),
+            LogEvent::Fatal(error) => Err(Error::Storage(error)),
             LogEvent::Loaded { .. } | LogEvent::LogStartOffset { .. } => Ok(Progress::None),
         }
     }

@@ -200,9 +200,12 @@ impl Controller {
         fetches.chain(self.log.next_tick()).chain(more).min()
     }
 
-    fn stop(&mut self, reason: String, effects: &mut Vec<Effect>) {
+    fn stop(&mut self, error: metadata_log::Error, effects: &mut Vec<Effect>) {
         self.stopped = true;
-        effects.push(Effect::Stop { reason });
+        effects.push(match error {
+            metadata_log::Error::Storage(error) => Effect::stop_for_storage(error),
+            error => Effect::stop(error),
+        });
     }
 
     fn receive(
@@ -269,7 +272,7 @@ impl Controller {
                 self.follow_log();
             }
             Ok(Progress::Ready) => self.follow_log(),
-            Err(error) => self.stop(error.to_string(), effects),
+            Err(error) => self.stop(error, effects),
         }
     }
 
@@ -309,7 +312,7 @@ impl Controller {
             Err(metadata_log::Error::Refused(error)) => {
                 self.fail(&pending, error.error_code(), &error.to_string());
             }
-            Err(error) => self.stop(error.to_string(), effects),
+            Err(error) => self.stop(error, effects),
         }
     }
 

@@ -121,7 +121,7 @@ impl Cluster {
                 }
                 Effect::Storage(request) => self.storage.submit(request),
                 Effect::Report { message } => panic!("{message}"),
-                Effect::Stop { reason } => self.stopped = Some(reason),
+                Effect::Stop { reason, .. } => self.stopped = Some(reason),
                 Effect::WakeAt(_) => {}
                 Effect::Close { connection } => self.closed.push(connection),
                 Effect::Send { .. } => panic!("{effect:?}"),

@@ -65,8 +65,12 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Opens the database `name`. If there is none, creates it or answers
-    /// [`StorageError::Deleted`].
-    pub(super) async fn open(name: &str, create: bool) -> Result<Connection, Failure> {
+    /// [`StorageError::Deleted`]. `on_loss` hears of its end, if that is not by us.
+    pub(super) async fn open(
+        name: &str,
+        create: bool,
+        on_loss: Rc<dyn Fn()>,
+    ) -> Result<Connection, Failure> {
         let request: Rc<OnceCell<IdbOpenDbRequest>> = Rc::default();
         let missing = Rc::new(Cell::new(false));
         let (sender, blocked) = oneshot::channel();
@@ -105,7 +109,7 @@ impl Connection {
         )
         .await
         {
-            Either::Left((Ok(database), _)) => return Ok(Connection::new(database)),
+            Either::Left((Ok(database), _)) => return Ok(Connection::new(database, on_loss)),
             Either::Left((Err(_), _)) if missing.get() => {
                 return Err(StorageError::Deleted.into());
             }
@@ -142,11 +146,14 @@ impl Connection {
         self.database.as_sys().close();
     }
 
-    fn new(database: Database) -> Connection {
+    fn new(database: Database, on_loss: Rc<dyn Fn()>) -> Connection {
         let loss = Rc::new(Cell::new(None));
         let died = EventListener::new(database.as_sys(), "close", {
-            let loss = loss.clone();
-            move |_| loss.set(loss.get().or(Some(Loss::Died)))
+            let (loss, on_loss) = (loss.clone(), on_loss.clone());
+            move |_| {
+                loss.set(loss.get().or(Some(Loss::Died)));
+                on_loss();
+            }
         });
         // Not the crate's listener: that is read by a task, and whoever waits for us is told
         // "blocked" if the connection is still open when this event has been handled.
@@ -159,6 +166,7 @@ impl Connection {
                     Some(_) => Loss::Upgrade,
                 }));
                 database.as_sys().close();
+                on_loss();
             }
         });
         Connection {

@@ -31,6 +31,7 @@ impl From<DomException> for Failure {
         let name = exception.name();
         let why = format!("{name}: {}", exception.message());
         match name.as_str() {
+            "VersionError" => Failure::Storage(StorageError::TooNew),
             "QuotaExceededError" => Failure::Storage(StorageError::Quota),
             // InvalidStateError: the handle is closing or closed. UnknownError: Chromium cannot
             // open its backing store, or WebKit has lost its database process ("Connection to

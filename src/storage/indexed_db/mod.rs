@@ -55,6 +55,7 @@ struct Inner {
     connecting: Mutex<()>,
     /// The newest fence of this owner.
     fence: Cell<Fence>,
+    on_loss: RefCell<Option<Rc<dyn Fn()>>>,
 }
 
 enum State {
@@ -99,6 +100,7 @@ impl IndexedDbStorage {
                 state: RefCell::new(State::Unopened),
                 connecting: Mutex::new(()),
                 fence: Cell::default(),
+                on_loss: RefCell::default(),
             }),
         }
     }
@@ -156,7 +158,7 @@ impl IndexedDbStorage {
         let incarnation = self.inner.incarnation.get();
         let create = incarnation.is_none() && matches!(*self.inner.state.borrow(), State::Unopened);
         let opened = async {
-            let connection = Connection::open(&self.inner.name, create).await?;
+            let connection = Connection::open(&self.inner.name, create, self.on_loss()).await?;
             if !create {
                 // Somebody may have deleted the database and begun a new one of the same name.
                 let found = read::fence(connection.database()).await?;
@@ -185,6 +187,17 @@ impl IndexedDbStorage {
                 Err(failure)
             }
         }
+    }
+
+    /// Tells who watches that a connection is lost.
+    fn on_loss(&self) -> Rc<dyn Fn()> {
+        let inner = Rc::downgrade(&self.inner);
+        Rc::new(move || {
+            let watcher = inner.upgrade().and_then(|it| it.on_loss.borrow().clone());
+            if let Some(watcher) = watcher {
+                watcher();
+            }
+        })
     }
 
     /// The connection if there is one that is not known to be lost.
@@ -311,7 +324,12 @@ impl Storage for IndexedDbStorage {
         self.run(read).await
     }
 
+    fn watch_loss(&self, on_loss: Rc<dyn Fn()>) {
+        self.inner.on_loss.replace(Some(on_loss));
+    }
+
     async fn close(&self) {
+        self.inner.on_loss.take();
         let before = self.inner.state.replace(State::Closed);
         if let State::Connected(connection) = before {
             connection.close();
