@@ -6,6 +6,7 @@ use super::entropy;
 use super::port::{Arrival, Port};
 use super::tap::{Direction, Tap};
 use super::timer::{Timer, pause};
+use super::turns::Turns;
 use crate::broker::Broker;
 use crate::machine::{ConnectionId, ControllerLink, Effect, Event, Machine, Peer};
 use crate::metadata::{Controller, ControllerConfig};
@@ -66,9 +67,7 @@ struct Inner {
     link: RefCell<ControllerLink>,
     broker_side: Side,
     controller_side: Side,
-    /// Events that wait for their turn: a machine is never entered while one runs.
-    queue: RefCell<VecDeque<(Node, Event)>>,
-    draining: Cell<bool>,
+    turns: Turns<(Node, Event)>,
     ports: RefCell<BTreeMap<ConnectionId, Port>>,
     next_connection: Cell<u64>,
     /// Who waits for an answer on [`OWN_CONNECTION`], oldest first.
@@ -112,8 +111,7 @@ impl BrokerHost {
             link: RefCell::default(),
             broker_side: Side::default(),
             controller_side: Side::default(),
-            queue: RefCell::default(),
-            draining: Cell::new(false),
+            turns: Turns::default(),
             ports: RefCell::default(),
             next_connection: Cell::new(0),
             asking: RefCell::default(),
@@ -288,15 +286,9 @@ impl Inner {
     }
 
     fn push(self: &Rc<Self>, node: Node, event: Event) {
-        self.queue.borrow_mut().push_back((node, event));
-        if self.draining.replace(true) {
-            return;
-        }
-        loop {
-            let next = self.queue.borrow_mut().pop_front();
-            let Some((node, event)) = next else { break };
+        self.turns.push((node, event), |(node, event)| {
             if self.stopped.get() {
-                continue;
+                return;
             }
             let mut effects = Vec::new();
             let now = self.clock.now();
@@ -313,8 +305,7 @@ impl Inner {
             for effect in effects {
                 self.perform(node, effect);
             }
-        }
-        self.draining.set(false);
+        });
     }
 
     fn perform(self: &Rc<Self>, node: Node, effect: Effect) {

@@ -3,11 +3,12 @@
 use super::clock::{Clock, ms_until};
 use super::port::{Arrival, Port};
 use super::timer::Timer;
+use super::turns::Turns;
 use crate::client::{
     ClientEffect, ClientEvent, ClientMachine, ConnectionId, NetworkEvent, RequestWatch,
 };
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use web_sys::MessagePort;
 
@@ -30,8 +31,7 @@ struct Inner<M: ClientMachine, E> {
     clock: Clock,
     machine: RefCell<M>,
     edge: E,
-    queue: RefCell<VecDeque<ClientEvent<M::Command>>>,
-    draining: Cell<bool>,
+    turns: Turns<ClientEvent<M::Command>>,
     ports: RefCell<BTreeMap<ConnectionId, Port>>,
     watch: RefCell<RequestWatch>,
     timer: RefCell<Option<Timer>>,
@@ -49,8 +49,7 @@ where
             clock: Clock::new(),
             machine: RefCell::new(machine),
             edge,
-            queue: RefCell::default(),
-            draining: Cell::new(false),
+            turns: Turns::default(),
             ports: RefCell::default(),
             watch: RefCell::new(RequestWatch::new(request_timeout_ms)),
             timer: RefCell::default(),
@@ -86,13 +85,7 @@ where
     E: ClientEdge<M::Output> + 'static,
 {
     fn push(self: &Rc<Self>, event: ClientEvent<M::Command>) {
-        self.queue.borrow_mut().push_back(event);
-        if self.draining.replace(true) {
-            return;
-        }
-        loop {
-            let next = self.queue.borrow_mut().pop_front();
-            let Some(event) = next else { break };
+        self.turns.push(event, |event| {
             let mut effects = Vec::new();
             self.machine
                 .borrow_mut()
@@ -100,8 +93,7 @@ where
             for effect in effects {
                 self.perform(effect);
             }
-        }
-        self.draining.set(false);
+        });
     }
 
     fn perform(self: &Rc<Self>, effect: ClientEffect<M::Output>) {

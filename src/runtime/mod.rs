@@ -10,6 +10,7 @@ mod entropy;
 mod port;
 mod tap;
 mod timer;
+mod turns;
 
 pub use broker_host::{BrokerHost, HostError};
 pub use client_host::{ClientEdge, ClientHost};

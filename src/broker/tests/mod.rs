@@ -1,5 +1,6 @@
 //! A whole node, broker and controller, asked through its door.
 
+#[cfg(not(target_family = "wasm"))]
 mod channels;
 mod configs;
 mod damage;
