@@ -30,9 +30,9 @@ pub use connections::RequestToken;
 pub use purgatory::PURGATORY_REQUESTS_MAX;
 
 use crate::log::{CHUNK_BYTES_MAX, CHUNK_CACHE_BYTES_MAX, LogEvent, LogManager, PartitionId};
-use crate::machine::{Answer, Effect, Event, Machine, Peer};
+use crate::machine::{Alarm, Answer, Effect, Event, Machine, Peer};
 use crate::metadata::MetadataFollower;
-use crate::now::{Instant, Now};
+use crate::now::Now;
 use crate::protocol::{EncodeError, Response, Uuid};
 use crate::replica::Partition;
 use crate::storage::StorageError;
@@ -45,9 +45,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Loads that one request may have under way. Each brings up to a chunk, and all of them must stay
 /// in the cache until the request has used them.
 pub const REQUEST_LOADS_MAX: usize = CHUNK_CACHE_BYTES_MAX / CHUNK_BYTES_MAX / 2;
-/// Waking up later than asked by more than this means that nobody could run meanwhile: the laptop
-/// slept or the tab was frozen.
-pub const GAP_MS_MIN: u64 = 5_000;
 /// Where every client is, as `DescribeGroups` shows it.
 const CLIENT_HOST: &str = "/127.0.0.1";
 /// The client that may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`).
@@ -70,8 +67,7 @@ pub struct Broker {
     moved: BTreeSet<Watch>,
     /// Whose appends were rolled back during this event, likewise.
     rolled_back: BTreeMap<PartitionId, StorageError>,
-    wake_at: Option<Instant>,
-    last_event_at: Instant,
+    alarm: Alarm,
     /// Partitions that have stopped, and why: reported once the names of topics are known.
     stopped_partitions: Vec<(PartitionId, String)>,
     stopping: Option<Effect>,
@@ -120,8 +116,7 @@ impl Broker {
             next_group_request: 0,
             moved: BTreeSet::new(),
             rolled_back: BTreeMap::new(),
-            wake_at: None,
-            last_event_at: Instant::default(),
+            alarm: Alarm::default(),
             stopped_partitions: Vec::new(),
             stopping: None,
             config,
@@ -186,11 +181,9 @@ impl Broker {
     /// After a gap in time deadlines start again: nobody is expired for time in which nobody
     /// could run.
     fn resume_after_gap(&mut self, now: Now) {
-        let asleep_since = std::mem::replace(&mut self.last_event_at, now.monotonic);
-        let Some(wake_at) = self.wake_at else { return };
-        if GAP_MS_MIN < now.monotonic.ms_since(wake_at) {
-            self.purgatory
-                .postpone(now.monotonic.ms_since(asleep_since));
+        let gap_ms = self.alarm.gap_ms(now.monotonic);
+        if gap_ms > 0 {
+            self.purgatory.postpone(gap_ms);
             self.shards.restart_deadlines(now);
         }
     }
@@ -313,12 +306,9 @@ impl Broker {
         .filter(|deadline| !woken || now.monotonic < *deadline)
         .chain(self.connections.has_more().then_some(now.monotonic))
         .min();
-        // A waking uses up the timer, also where it came a little early.
-        if (woken || wake_at != self.wake_at)
-            && let Some(instant) = wake_at
-        {
-            effects.push(Effect::WakeAt(instant));
+        if woken {
+            self.alarm.rang();
         }
-        self.wake_at = wake_at;
+        effects.extend(self.alarm.set(wake_at).map(Effect::WakeAt));
     }
 }

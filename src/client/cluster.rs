@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::machine::Alarm;
 use crate::now::{Instant, Now};
 use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::protocol::messages::find_coordinator_response::FindCoordinatorResponse;
@@ -16,10 +17,6 @@ use super::event::{ClientEffect, ClientEvent, CommandId};
 use super::metadata_cache::{BrokerMetadata, MetadataCache};
 use super::network::{Lane, Network, Node, Outgoing};
 use super::retry::{RECONNECT, Random};
-
-/// A client that is woken this much too late was not running (a frozen tab, a laptop that slept):
-/// its deadlines are moved by as much.
-const GAP_MS: u64 = 5_000;
 
 /// Calls that may wait for a controller or a coordinator to be found.
 const WAITING_CALLS_MAX: usize = 1_000;
@@ -74,8 +71,7 @@ pub(super) struct Cluster<T> {
     answers: VecDeque<Answer<T>>,
     /// Until a broker has answered; with when to give up.
     connecting: Vec<(CommandId, Instant)>,
-    /// The last [`ClientEffect::WakeAt`].
-    wake_at: Option<Instant>,
+    alarm: Alarm,
 }
 
 #[derive(Debug)]
@@ -123,7 +119,7 @@ impl<T> Cluster<T> {
             waiting_for_controller: VecDeque::new(),
             answers: VecDeque::new(),
             connecting: Vec::new(),
-            wake_at: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -134,20 +130,16 @@ impl<T> Cluster<T> {
     /// Takes what is not a command; gives back the command. Also gives the milliseconds by which
     /// the layer above must move its own deadlines, for time in which nobody could run.
     pub fn handle<C>(&mut self, now: Now, event: ClientEvent<C>) -> (Option<C>, u64) {
-        let late_ms = self
-            .wake_at
-            .map_or(0, |wake_at| now.monotonic.ms_since(wake_at));
-        let gap_ms = if late_ms > GAP_MS { late_ms } else { 0 };
+        let gap_ms = self.alarm.gap_ms(now.monotonic);
         if gap_ms > 0 {
             self.network.postpone_deadlines(gap_ms);
-            self.wake_at = Some(now.monotonic);
         }
         let mut command = None;
         match event {
             ClientEvent::Connected { connection } => self.network.connected(now, connection),
             ClientEvent::Frame { connection, frame } => self.network.frame(now, connection, frame),
             ClientEvent::Closed { connection } => self.network.closed(now, connection),
-            ClientEvent::Woken => self.wake_at = None,
+            ClientEvent::Woken => self.alarm.rang(),
             ClientEvent::Command(asked) => command = Some(asked),
         }
         self.network.tick(now);
@@ -172,12 +164,8 @@ impl<T> Cluster<T> {
     pub fn finish<O>(&mut self, deadline: Option<Instant>, effects: &mut Vec<ClientEffect<O>>) {
         effects.extend(self.network.wires.drain(..).map(|wire| wire.into_effect()));
         let deadlines = [self.network.deadline(), self.refresh_at(), deadline];
-        if let Some(wake_at) = deadlines.into_iter().flatten().min()
-            && self.wake_at != Some(wake_at)
-        {
-            self.wake_at = Some(wake_at);
-            effects.push(ClientEffect::WakeAt(wake_at));
-        }
+        let wake_at = self.alarm.set(deadlines.into_iter().flatten().min());
+        effects.extend(wake_at.map(ClientEffect::WakeAt));
     }
 
     /// Asks for a broker's answer, until there is one or the retry options' time is over.

@@ -1,9 +1,11 @@
 //! What a broker and a controller are to the edge that drives them: deterministic state machines
 //! that take events and return effects.
 
+mod alarm;
 mod channels;
 mod controller_link;
 
+pub use alarm::{Alarm, GAP_MS_MIN};
 pub use channels::{
     Answer, CONNECTION_REQUESTS_MAX, CONNECTION_RESPONSES_BYTES_MAX, Channels,
     EVENT_RESPONSES_BYTES_MAX, Next, QUEUED_REQUESTS_BYTES_MAX, QUEUED_REQUESTS_MAX,
