@@ -4,7 +4,7 @@ use super::connections::RequestContext;
 use super::delayed::{Delayed, Leading, Wake};
 use super::purgatory::{Parked, Watch};
 use super::{Broker, Progress};
-use crate::log::{AppendOrigin, PartitionId};
+use crate::log::{AppendError, AppendOrigin, PartitionId};
 use crate::now::{Instant, Now};
 use crate::planted::{self, PlantedBug};
 use crate::protocol::messages::produce_request::{PartitionProduceData, ProduceRequest};
@@ -42,14 +42,20 @@ pub(super) fn handle(
     request: ProduceRequest,
 ) -> Progress {
     let acks = request.acks;
+    let refusal = check_request(&request);
     let mut response = ProduceResponse::default();
     let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
     // Of a partition that is named twice Kafka 4.3.1 keeps the last batch and drops the others,
     // whose producer believes them stored. Here each is appended and answered.
-    for topic in &request.topic_data {
+    for topic in request.topic_data {
         let mut answers = Vec::new();
-        for data in &topic.partition_data {
-            let answer = match append(broker, now, context, &request, &topic.name, data) {
+        for data in topic.partition_data {
+            let index = data.index;
+            let appended = match refusal.clone() {
+                None => append(broker, now, context, acks, &topic.name, data),
+                Some(refused) => Err(refused),
+            };
+            let answer = match appended {
                 Ok((answer, id, required_offset)) => {
                     let (topic, partition) = (response.responses.len(), answers.len());
                     waiting.entry(id).or_default().push(Waiting {
@@ -59,12 +65,12 @@ pub(super) fn handle(
                     });
                     answer
                 }
-                Err(answer) => *answer,
+                Err(refused) => refused.answer(index),
             };
             answers.push(answer);
         }
         response.responses.push(TopicProduceResponse {
-            name: topic.name.clone(),
+            name: topic.name,
             partition_responses: answers,
             ..Default::default()
         });
@@ -99,91 +105,120 @@ pub(super) fn handle(
 
 type Appended = (PartitionProduceResponse, PartitionId, i64);
 
+/// Why a batch is not appended.
+#[derive(Clone, Debug)]
+struct Refused {
+    error: ErrorCode,
+    message: Option<String>,
+    records: Vec<BatchIndexAndErrorMessage>,
+}
+
+impl Refused {
+    fn because(error: ErrorCode, message: &str) -> Refused {
+        Refused {
+            message: Some(message.to_owned()),
+            ..Refused::from(error)
+        }
+    }
+
+    fn answer(self, index: i32) -> PartitionProduceResponse {
+        PartitionProduceResponse {
+            index,
+            error_code: self.error.code(),
+            base_offset: -1,
+            log_append_time_ms: -1,
+            log_start_offset: -1,
+            record_errors: self.records,
+            error_message: self.message,
+            ..Default::default()
+        }
+    }
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(error: ErrorCode) -> Refused {
+        Refused {
+            error,
+            message: None,
+            records: Vec::new(),
+        }
+    }
+}
+
+impl From<AppendError> for Refused {
+    fn from(error: AppendError) -> Refused {
+        let records = error.record_errors().iter();
+        let records = records.map(|record| BatchIndexAndErrorMessage {
+            batch_index: record.batch_index,
+            batch_index_error_message: Some(record.message.clone()),
+            ..Default::default()
+        });
+        Refused {
+            error: error.error_code(),
+            message: Some(error.to_string()),
+            records: records.collect(),
+        }
+    }
+}
+
+/// What speaks against a request, whatever partition it is about.
+fn check_request(request: &ProduceRequest) -> Option<Refused> {
+    if !matches!(request.acks, -1..=1) {
+        return Some(ErrorCode::InvalidRequiredAcks.into());
+    }
+    let transactional = request.transactional_id.is_some();
+    transactional
+        .then(|| Refused::because(ErrorCode::InvalidRequest, "transactions are not served"))
+}
+
+/// Appends a batch. The request gives its records away, so that the log can write their header
+/// where they are.
 fn append(
     broker: &mut Broker,
     now: Now,
     context: &RequestContext,
-    request: &ProduceRequest,
+    acks: i16,
     topic: &str,
-    data: &PartitionProduceData,
-) -> Result<Appended, Box<PartitionProduceResponse>> {
-    let failed = |error: ErrorCode, message: Option<String>| {
-        Box::new(PartitionProduceResponse {
-            index: data.index,
-            error_code: error.code(),
-            base_offset: -1,
-            log_append_time_ms: -1,
-            log_start_offset: -1,
-            error_message: message,
-            ..Default::default()
-        })
-    };
-    if !matches!(request.acks, -1..=1) {
-        return Err(failed(ErrorCode::InvalidRequiredAcks, None));
-    }
-    if request.transactional_id.is_some() {
-        let message = "transactions are not served".to_owned();
-        return Err(failed(ErrorCode::InvalidRequest, Some(message)));
-    }
-    let (id, partition) = broker
-        .leader_of(topic, data.index)
-        .map_err(|error| failed(error, None))?;
-    if request.acks == -1 {
+    data: PartitionProduceData,
+) -> Result<Appended, Refused> {
+    let (id, partition) = broker.leader_of(topic, data.index)?;
+    if acks == -1 {
         let min_insync_replicas = broker.min_insync_replicas(topic);
-        partition
-            .check_insync_replicas(min_insync_replicas)
-            .map_err(|error| failed(error, None))?;
+        partition.check_insync_replicas(min_insync_replicas)?;
     }
     let leader_epoch = partition.leader_epoch();
     if crate::metadata::is_internal_topic(topic) && context.client_id != super::INTERNAL_CLIENT_ID {
         // `Topic.isInternal`: only coordinators write to their topics.
-        return Err(failed(ErrorCode::InvalidTopicException, None));
+        return Err(ErrorCode::InvalidTopicException.into());
     }
     // Kafka 4.3.1 never answers a produce with null records; an error serves the client better.
-    let Some(records) = data.records.clone() else {
-        let message = "a produce needs a record batch".to_owned();
-        return Err(failed(ErrorCode::InvalidRecord, Some(message)));
+    let Some(records) = data.records else {
+        let message = "a produce needs a record batch";
+        return Err(Refused::because(ErrorCode::InvalidRecord, message));
     };
     let header = BatchHeader::read(&records).ok();
     if header.is_some_and(|header| header.compression() == Ok(Compression::Zstd))
         && context.api_version < SINCE_ZSTD
     {
         // KIP-110: who produces so may read so, and older consumers could not.
-        return Err(failed(ErrorCode::UnsupportedCompressionType, None));
+        return Err(ErrorCode::UnsupportedCompressionType.into());
     }
     if header.is_some_and(|header| header.is_transactional()) {
         // As of a producer without the right (`KafkaApis.handleProduceRequest`): stored, it would
         // open a transaction that nobody ends.
-        return Err(failed(ErrorCode::TransactionalIdAuthorizationFailed, None));
+        return Err(ErrorCode::TransactionalIdAuthorizationFailed.into());
     }
-    match broker
+    let appended = broker
         .logs
-        .append(now, id, records, AppendOrigin::Client, leader_epoch)
-    {
-        Ok(appended) => {
-            let answer = PartitionProduceResponse {
-                index: data.index,
-                base_offset: appended.base_offset,
-                log_append_time_ms: appended.log_append_time,
-                log_start_offset: appended.log_start_offset,
-                ..Default::default()
-            };
-            Ok((answer, id, appended.last_offset + 1))
-        }
-        Err(error) => {
-            let mut answer = failed(error.error_code(), Some(error.to_string()));
-            answer.record_errors = error
-                .record_errors()
-                .iter()
-                .map(|record| BatchIndexAndErrorMessage {
-                    batch_index: record.batch_index,
-                    batch_index_error_message: Some(record.message.clone()),
-                    ..Default::default()
-                })
-                .collect();
-            Err(answer)
-        }
-    }
+        .append(now, id, records, AppendOrigin::Client, leader_epoch)?;
+    let answer = PartitionProduceResponse {
+        index: data.index,
+        base_offset: appended.base_offset,
+        log_append_time_ms: appended.log_append_time,
+        log_start_offset: appended.log_start_offset,
+        ..Default::default()
+    };
+    Ok((answer, id, appended.last_offset + 1))
 }
 
 impl DelayedProduce {

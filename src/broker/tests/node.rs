@@ -343,6 +343,13 @@ impl Node {
 
     /// Sends a request without waiting for its answer.
     pub fn send(&mut self, connection: u64, version: i16, request: Request) -> i32 {
+        let frame = self.frame(connection, version, request);
+        self.send_frame(connection, frame);
+        self.next_correlation_id
+    }
+
+    /// A frame, whose answer is awaited from now on.
+    pub fn frame(&mut self, connection: u64, version: i16, request: Request) -> Bytes {
         self.next_correlation_id += 1;
         let correlation_id = self.next_correlation_id;
         let api_key = request.api_key();
@@ -357,8 +364,7 @@ impl Node {
         let connection = ConnectionId(connection);
         self.sent
             .insert((connection, correlation_id), (api_key, version));
-        self.broker_event(Event::Request { connection, frame });
-        correlation_id
+        frame
     }
 
     /// Says what an answer to a frame that was not made here will be.

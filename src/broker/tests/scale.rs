@@ -87,6 +87,29 @@ fn the_protocol_of_a_group_is_found_among_many() {
     );
 }
 
+/// The records of a request are the log's: neither the door nor the log copies them.
+#[test]
+fn the_header_of_a_batch_is_written_where_it_is() {
+    let mut node = Node::start();
+    node.create_topic("t", 1, &[]);
+    node.commits = None;
+    // A commit that does not end: what is appended behind it is not put into rows yet.
+    let small = produce_request("t", 0, -1, Some(batch(&["a"])));
+    node.send(1, 9, Request::Produce(small));
+    let large = batch(&["x".repeat(100_000).as_str()]);
+    let size_bytes = large.len() as u64;
+    let frame = node.frame(
+        1,
+        9,
+        Request::Produce(produce_request("t", 0, -1, Some(large))),
+    );
+    let used = allocation_counter::measure(|| node.send_frame(1, frame));
+    assert!(
+        used.bytes_total < size_bytes / 2,
+        "{used:?} for {size_bytes} bytes"
+    );
+}
+
 /// Sends a fetch that waits for more bytes than will ever come.
 fn park_fetch(node: &mut Node, topic: &str, partitions: i32) {
     let mut fetch = fetch_request(topic, 0, 0, i32::MAX, i32::MAX);
