@@ -13,6 +13,7 @@ import type { Progress } from "./progress.js";
 import { Retries } from "./retries.js";
 import { partitionKey, type Work } from "./work.js";
 
+const ILLEGAL_GENERATION = 22;
 const REBALANCE_IN_PROGRESS = 27;
 
 interface HandlerOptions {
@@ -144,6 +145,16 @@ export class Handler {
 
   async #commitIfNecessary(work: Work, offsets: Offsets | undefined): Promise<void> {
     const { progress, request, run } = this.#options;
+    if (work.isLost) {
+      const { topic, partition } = work.batch;
+      throw new KafkaJSProtocolError("The records are of a generation that is over", {
+        type: "ILLEGAL_GENERATION",
+        code: ILLEGAL_GENERATION,
+        retriable: false,
+        topic,
+        partition,
+      });
+    }
     if (offsets !== undefined) {
       const flat = offsets.topics.flatMap(({ topic, partitions }) =>
         partitions.map((one) => ({ topic, ...one, offset: plainOffset(one.offset) })),

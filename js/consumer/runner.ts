@@ -299,7 +299,7 @@ export class Runner {
       case "revoked":
       case "lost":
         for (const partition of (payload as { partitions: TopicPartition[] }).partitions) {
-          this.#inHand.get(partitionKey(partition))?.abandon();
+          this.#inHand.get(partitionKey(partition))?.lose();
           this.#progress.forget(partition);
         }
         break;

@@ -7,6 +7,7 @@ export class Work {
   readonly #polled: PolledBatch;
   readonly #interruption = new AbortController();
   #stale = false;
+  #lost = false;
   #nextOffset: string;
 
   constructor(polled: PolledBatch) {
@@ -44,6 +45,16 @@ export class Work {
   abandon(): void {
     this.#stale = true;
     this.#interruption.abort();
+  }
+
+  /** The partition went: others may have come further with it, or not as far. */
+  lose(): void {
+    this.#lost = true;
+    this.abandon();
+  }
+
+  get isLost(): boolean {
+    return this.#lost;
   }
 
   get isStale(): boolean {

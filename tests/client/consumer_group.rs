@@ -1,6 +1,6 @@
 use tablog::client::consumer::{
-    Assignor, AssignorQuestion, ConsumerCommand, ConsumerConfig, ConsumerEvent, ConsumerOutput,
-    FetchedBatch, OfferedAssignor,
+    Assignor, AssignorQuestion, AutoCommit, ConsumerCommand, ConsumerConfig, ConsumerEvent,
+    ConsumerOutput, FetchedBatch, OfferedAssignor, OffsetToCommit,
 };
 use tablog::client::{CommandId, Consumer, ErrorKind, TopicPartition};
 use tablog::protocol::{ApiKey, ErrorCode};
@@ -212,6 +212,117 @@ fn a_member_that_was_thrown_out_loses_its_partitions_and_comes_back() {
     world.settle();
     assert_ne!(world.cluster.committed("g", &t(0)), 1, "the batch is stale");
     assert_eq!(values(&batch(&mut world, &consumer)), ["a"]);
+}
+
+/// A member that is thrown out while its application works, and joins again by itself.
+fn thrown_out_and_back() -> (World, Handle<Consumer>, FetchedBatch) {
+    let mut world = world(1);
+    world.cluster.append("t", 0, &["a", "b", "c"]);
+    let config = ConsumerConfig {
+        auto_commit: AutoCommit::Off,
+        ..config()
+    };
+    let consumer = member(&mut world, config);
+    let held = batch(&mut world, &consumer);
+    events(&consumer);
+    let fault = Fault::Error(ApiKey::Heartbeat, ErrorCode::UnknownMemberId);
+    world.cluster.faults.push_back(fault);
+    world.run_for(10_000);
+    assert!(!joined(&mut world, &consumer).is_empty(), "it is back");
+    (world, consumer, held)
+}
+
+fn commit_at(id: u64, offset: i64) -> ConsumerCommand {
+    ConsumerCommand::Commit {
+        id: CommandId(id),
+        offsets: Some(vec![OffsetToCommit {
+            topic: "t".into(),
+            partition: 0,
+            offset,
+            metadata: None,
+        }]),
+    }
+}
+
+#[test]
+fn a_commit_of_records_of_a_former_generation_is_refused() {
+    let (mut world, consumer, held) = thrown_out_and_back();
+    let committed = world.cluster.committed("g", &t(0));
+    for offset in [1, 7] {
+        world.command(&consumer, commit_at(5, offset));
+        let error = done(&mut world, &consumer, 5).unwrap_err();
+        assert_eq!(error.code, ErrorCode::IllegalGeneration);
+        assert_eq!(
+            (
+                error.topic.as_deref(),
+                error.partition,
+                error.group.as_deref()
+            ),
+            (Some("t"), Some(0), Some("g"))
+        );
+        assert!(!error.retriable);
+    }
+    // Also after the application is through with them, until it gets others.
+    processed(&mut world, &consumer, &held);
+    world.command(&consumer, commit_at(6, 1));
+    done(&mut world, &consumer, 6).unwrap_err();
+    assert_eq!(world.cluster.committed("g", &t(0)), committed);
+    let next = batch(&mut world, &consumer);
+    assert_eq!(values(&next), ["a", "b", "c"]);
+    world.command(&consumer, commit_at(7, 3));
+    done(&mut world, &consumer, 7).unwrap();
+    assert_eq!(world.cluster.committed("g", &t(0)), 3);
+}
+
+#[test]
+fn records_of_a_partition_wait_while_the_application_works_on_those_of_a_former_generation() {
+    let (mut world, consumer, held) = thrown_out_and_back();
+    let poll = ConsumerCommand::Poll {
+        id: CommandId(9),
+        records_max: 1_000,
+    };
+    world.command(&consumer, poll);
+    world.run_for(5_000);
+    let polled = |world: &mut World| {
+        world.settle();
+        let outputs = &consumer.borrow().outputs;
+        outputs
+            .iter()
+            .any(|output| matches!(output, ConsumerOutput::Polled { .. }))
+    };
+    assert!(!polled(&mut world), "a commit could be about either");
+    processed(&mut world, &consumer, &held);
+    assert!(polled(&mut world));
+}
+
+#[test]
+fn a_commit_that_waits_for_its_coordinator_is_not_sent_with_a_later_generation() {
+    let mut world = world(1);
+    world.cluster.append("t", 0, &["a"]);
+    let config = ConsumerConfig {
+        auto_commit: AutoCommit::Off,
+        heartbeat_interval_ms: 50,
+        ..config()
+    };
+    let consumer = member(&mut world, config);
+    let _held = batch(&mut world, &consumer);
+    for _ in 0..3 {
+        let code = ErrorCode::CoordinatorLoadInProgress;
+        let fault = Fault::Error(ApiKey::OffsetCommit, code);
+        world.cluster.faults.push_back(fault);
+    }
+    let fault = Fault::Error(ApiKey::Heartbeat, ErrorCode::UnknownMemberId);
+    world.cluster.faults.push_back(fault);
+    world.command(&consumer, commit_at(5, 1));
+    let error = done(&mut world, &consumer, 5).unwrap_err();
+    assert!(
+        matches!(
+            error.code,
+            ErrorCode::IllegalGeneration | ErrorCode::RebalanceInProgress
+        ),
+        "{error:?}"
+    );
+    assert_ne!(world.cluster.committed("g", &t(0)), 1);
 }
 
 #[test]

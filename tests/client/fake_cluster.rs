@@ -23,6 +23,9 @@ use tablog::protocol::messages::metadata_request::MetadataRequest;
 use tablog::protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+use tablog::protocol::messages::offset_commit_response::{
+    OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
 use tablog::protocol::messages::produce_request::ProduceRequest;
 use tablog::protocol::messages::produce_response::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
@@ -662,6 +665,23 @@ fn refusal(request: &Request, code: ErrorCode) -> Response {
                 ..Default::default()
             },
         ),
+        Request::OffsetCommit(commit) => {
+            let topics = commit.topics.iter().map(|topic| OffsetCommitResponseTopic {
+                name: topic.name.clone(),
+                partitions: (topic.partitions.iter())
+                    .map(|partition| OffsetCommitResponsePartition {
+                        partition_index: partition.partition_index,
+                        error_code,
+                        ..Default::default()
+                    })
+                    .collect(),
+                ..Default::default()
+            });
+            Response::OffsetCommit(OffsetCommitResponse {
+                topics: topics.collect(),
+                ..Default::default()
+            })
+        }
         Request::ApiVersions(_) => {
             let Response::ApiVersions(versions) = api_versions() else {
                 unreachable!()

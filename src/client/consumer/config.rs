@@ -140,6 +140,13 @@ pub struct OffsetToCommit {
     pub metadata: Option<String>,
 }
 
+impl OffsetToCommit {
+    /// Whose offset it is.
+    pub(super) fn name(&self) -> TopicPartition {
+        TopicPartition::new(&self.topic, self.partition)
+    }
+}
+
 /// What the application wants of a consumer. Each with an id is answered exactly once, by
 /// [`ConsumerOutput::Done`] unless it says otherwise.
 #[derive(Clone, Debug, PartialEq)]

@@ -402,8 +402,10 @@ impl Consumer {
                 continue;
             }
             state.delivered_to = Some(next_offset);
+            let fence = state.fence;
+            self.partitions.hand_out(&name);
             let batch = FetchedBatch {
-                fence: state.fence,
+                fence,
                 partition: name,
                 records: taken,
                 next_offset,
@@ -425,6 +427,7 @@ impl Consumer {
                 && state.delivered_to.is_none()
                 && !state.revoking
                 && !self.partitions.is_paused(name)
+                && !self.partitions.is_in_former_hand(name)
         });
         let first = ready.next()?.0;
         let last = self.last_delivered.as_ref();

@@ -159,7 +159,7 @@ impl Consumer {
                 self.done(id, result);
             }
             ConsumerCommand::Assign { id, partitions } => {
-                self.failed = None;
+                self.begin_anew();
                 self.mode = Mode::Assigned {
                     partitions,
                     applied: false,
@@ -317,7 +317,7 @@ impl Consumer {
         if matches!(self.mode, Mode::Assigned { .. }) {
             self.partitions.remove_if(|_, _| true);
         }
-        self.failed = None;
+        self.begin_anew();
         let before = self.topics();
         self.mode = Mode::Subscribed(topics);
         let after = self.topics();
@@ -326,6 +326,13 @@ impl Consumer {
             self.want_join(now);
         }
         Ok(())
+    }
+
+    /// Who subscribes after a crash has nothing in hand from before.
+    fn begin_anew(&mut self) {
+        if self.failed.take().is_some() {
+            self.partitions.forget_handed_out();
+        }
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: i64) -> Result<(), KafkaError> {

@@ -22,7 +22,8 @@ use crate::protocol::{ErrorCode, Request, Response};
 use super::assignor::by_topic;
 use super::config::{AutoCommit, ConsumerEvent, IsolationLevel, OffsetReset, OffsetToCommit};
 use super::fetcher::{listed, no_offset};
-use super::subscription::Position;
+use super::membership::State;
+use super::subscription::{Assignment, Position};
 use super::{Consumer, Token};
 
 /// Commits that may wait; one more is refused with `BufferFull`.
@@ -44,6 +45,8 @@ struct Commit {
     /// `None` when nobody asked.
     id: Option<CommandId>,
     offsets: Vec<OffsetToCommit>,
+    /// What each of `offsets` belongs to; `None` for partitions that this consumer never had.
+    assignments: BTreeMap<TopicPartition, Assignment>,
     give_up_at: Instant,
     failures: u32,
     not_before: Instant,
@@ -333,6 +336,7 @@ impl Consumer {
         fence: u64,
         next_offset: i64,
     ) {
+        self.partitions.processed(name, fence);
         let Some(state) = self.partitions.fenced(name, fence) else {
             return;
         };
@@ -380,18 +384,89 @@ impl Consumer {
         if let Some(error) = error {
             return self.done(id, Err(error));
         }
-        let offsets = offsets.unwrap_or_else(|| self.uncommitted());
-        if offsets.is_empty() {
-            return self.done(id, Ok(()));
+        match offsets {
+            Some(offsets) if offsets.is_empty() => self.done(id, Ok(())),
+            Some(offsets) => {
+                let assignments = offsets.iter().filter_map(|offset| {
+                    let name = offset.name();
+                    let assignment = self.partitions.commits_for(&name)?;
+                    Some((name, assignment))
+                });
+                let assignments = assignments.collect();
+                self.queue_commit(now, Some(id), offsets, assignments);
+            }
+            None => {
+                if !self.queue_uncommitted(now, Some(id)) {
+                    self.done(id, Ok(()));
+                }
+            }
         }
-        let give_up_at = now.monotonic + self.config.client.retry.budget_ms();
+    }
+
+    /// What was processed since the partitions are assigned is to be committed. False when there is
+    /// nothing.
+    fn queue_uncommitted(&mut self, now: Now, id: Option<CommandId>) -> bool {
+        let offsets = self.uncommitted();
+        if offsets.is_empty() {
+            return false;
+        }
+        let assignments = offsets.iter().filter_map(|offset| {
+            let name = offset.name();
+            let assignment = self.partitions.assignment(&name)?;
+            Some((name, assignment))
+        });
+        let assignments = assignments.collect();
+        self.queue_commit(now, id, offsets, assignments);
+        true
+    }
+
+    fn queue_commit(
+        &mut self,
+        now: Now,
+        id: Option<CommandId>,
+        offsets: Vec<OffsetToCommit>,
+        assignments: BTreeMap<TopicPartition, Assignment>,
+    ) {
         self.commits.queue.push_back(Commit {
-            id: Some(id),
+            id,
+            assignments,
             offsets,
-            give_up_at,
+            give_up_at: now.monotonic + self.config.client.retry.budget_ms(),
             failures: 0,
             not_before: now.monotonic,
         });
+    }
+
+    /// Leaves of the next commit what still counts: it is sent with a generation in which this
+    /// member must have had the partitions all along. One that somebody asked for is refused.
+    fn drop_stale_offsets(&mut self) {
+        while let Some(commit) = self.commits.queue.front_mut() {
+            let (partitions, assignments) = (&self.partitions, &commit.assignments);
+            let is_stale = |offset: &OffsetToCommit| {
+                let name = offset.name();
+                let assignment = assignments.get(&name);
+                assignment.is_some_and(|own| partitions.assignment(&name) != Some(*own))
+            };
+            let Some(stale) = commit.offsets.iter().find(|offset| is_stale(offset)) else {
+                return;
+            };
+            let stale = stale.name();
+            commit.offsets.retain(|offset| !is_stale(offset));
+            let id = commit.id;
+            if id.is_none() && !commit.offsets.is_empty() {
+                return;
+            }
+            self.commits.queue.pop_front();
+            let Some(id) = id else {
+                continue;
+            };
+            let code = match self.membership.state {
+                State::Stable => ErrorCode::IllegalGeneration,
+                _ => ErrorCode::RebalanceInProgress,
+            };
+            let error = KafkaError::protocol(code).of_partition(&stale);
+            self.done(id, Err(error.of_group(&self.config.group_id)));
+        }
     }
 
     /// Sends the next commit when none is under way.
@@ -408,20 +483,11 @@ impl Consumer {
         if self.commits.queue.is_empty() && std::mem::take(&mut self.commits.wanted) {
             self.commits.last_auto_commit = now.monotonic;
             self.commits.resolved_since = 0;
-            let offsets = self.uncommitted();
-            if !offsets.is_empty() && !self.config.group_id.is_empty() {
-                let give_up_at = now.monotonic + self.config.client.retry.budget_ms();
-                let not_before = now.monotonic;
-                let commit = Commit {
-                    id: None,
-                    offsets,
-                    give_up_at,
-                    failures: 0,
-                    not_before,
-                };
-                self.commits.queue.push_back(commit);
+            if !self.config.group_id.is_empty() {
+                self.queue_uncommitted(now, None);
             }
         }
+        self.drop_stale_offsets();
         let Some(commit) = self.commits.queue.front() else {
             return;
         };

@@ -15,12 +15,31 @@ pub(super) struct Partitions {
     paused: BTreeMap<String, Pause>,
     /// Seeks of partitions that are not assigned yet.
     pub seeks: BTreeMap<TopicPartition, i64>,
+    /// The newest batch of each partition that the application has got, also of partitions that are
+    /// not assigned any more.
+    handed_out: BTreeMap<TopicPartition, HandedOut>,
     next_fence: u64,
 }
+
+/// A batch that the application has got.
+#[derive(Debug)]
+struct HandedOut {
+    assignment: Assignment,
+    fence: u64,
+    /// The application is through with it.
+    processed: bool,
+}
+
+/// Which time of many it is that a partition was assigned to this consumer. What the application
+/// does with records counts for the time in which it got them: afterwards somebody else may have
+/// read and committed more, or less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Assignment(u64);
 
 /// One partition.
 #[derive(Debug)]
 pub(super) struct Partition {
+    assignment: Assignment,
     /// What the application says with another fence is about something older.
     pub fence: u64,
     pub position: Position,
@@ -74,6 +93,7 @@ impl Partitions {
         };
         let fence = self.take_fence();
         let state = Partition {
+            assignment: Assignment(fence),
             fence,
             position,
             asked: None,
@@ -102,6 +122,51 @@ impl Partitions {
         self.assigned
             .get_mut(partition)
             .filter(|state| state.fence == fence)
+    }
+
+    /// The application gets a batch of the partition.
+    pub fn hand_out(&mut self, partition: &TopicPartition) {
+        if let Some(state) = self.assigned.get(partition) {
+            let handed_out = HandedOut {
+                assignment: state.assignment,
+                fence: state.fence,
+                processed: false,
+            };
+            self.handed_out.insert(partition.clone(), handed_out);
+        }
+    }
+
+    /// The application is through with a batch, whether it still counts or not.
+    pub fn processed(&mut self, partition: &TopicPartition, fence: u64) {
+        if let Some(handed_out) = self.handed_out.get_mut(partition) {
+            handed_out.processed |= handed_out.fence == fence;
+        }
+    }
+
+    /// The application works on nothing any more.
+    pub fn forget_handed_out(&mut self) {
+        self.handed_out.clear();
+    }
+
+    /// Whether the application still works on what it got of the partition before that was taken
+    /// away. It gets nothing more of it until then: nobody could tell what a commit is about.
+    pub fn is_in_former_hand(&self, partition: &TopicPartition) -> bool {
+        self.handed_out.get(partition).is_some_and(|handed_out| {
+            !handed_out.processed && self.assignment(partition) != Some(handed_out.assignment)
+        })
+    }
+
+    /// What a commit for the partition belongs to: the time in which its last records were handed
+    /// out, or this one if there were none. `None` for a partition that this consumer never had.
+    pub fn commits_for(&self, partition: &TopicPartition) -> Option<Assignment> {
+        let handed_out = self.handed_out.get(partition);
+        handed_out
+            .map(|handed_out| handed_out.assignment)
+            .or_else(|| self.assignment(partition))
+    }
+
+    pub fn assignment(&self, partition: &TopicPartition) -> Option<Assignment> {
+        self.assigned.get(partition).map(|state| state.assignment)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&TopicPartition, &Partition)> {
