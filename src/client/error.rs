@@ -124,6 +124,14 @@ impl KafkaError {
         })
     }
 
+    /// Trying again does not help who has met it here, though it may elsewhere.
+    pub(super) fn for_good(self) -> KafkaError {
+        KafkaError {
+            retriable: false,
+            ..self
+        }
+    }
+
     /// Whether the client raised it, not a broker.
     pub fn is_virtual(&self) -> bool {
         self.kind != ErrorKind::Protocol

@@ -5,12 +5,13 @@ use tablog::client::consumer::{
     IsolationLevel, OffsetReset, OffsetToCommit, Subscription,
 };
 use tablog::client::{CommandId, Consumer, ErrorKind, KafkaError, TopicPartition};
-use tablog::protocol::Request;
 use tablog::protocol::messages::fetch_response::AbortedTransaction;
+use tablog::protocol::{ApiKey, ErrorCode, Request};
 use tablog::record::{
     BatchBuilder, BatchFields, Compression, EndTransactionMarker, TransactionResult,
 };
 
+use super::fake_cluster::Fault;
 use super::producer::client_config;
 use super::world::{Handle, World};
 
@@ -748,4 +749,44 @@ fn a_node_whose_connections_break_together_has_failed_once() {
     let (ms, batch) = elapsed_ms(&mut world, |world| batch(world, &consumer));
     assert_eq!(values(&batch), ["b"]);
     assert!(ms <= 200, "{ms} ms, as after the first failure");
+}
+
+#[test]
+fn damaged_records_are_told_of_with_their_place() {
+    let mut world = world(2);
+    world.cluster.append("t", 0, &["a"]);
+    let consumer = member(&mut world, config());
+    let code = ErrorCode::CorruptMessage;
+    world
+        .cluster
+        .faults
+        .push_back(Fault::Error(ApiKey::Fetch, code));
+    let error = poll(&mut world, &consumer).unwrap_err();
+    assert_eq!((error.code, error.retriable), (code, false));
+    assert_eq!(
+        (
+            error.topic.as_deref(),
+            error.partition.is_some(),
+            error.offset
+        ),
+        (Some("t"), true, Some(0))
+    );
+}
+
+#[test]
+fn a_topic_that_cannot_be_is_not_waited_for() {
+    let mut world = world(1);
+    let consumer = world.add(Consumer::new(config(), 1));
+    let topic = |topic: &str| Subscription {
+        topic: topic.into(),
+        offset_reset: None,
+    };
+    let subscribe = ConsumerCommand::Subscribe {
+        id: CommandId(1),
+        topics: vec![topic("t"), topic("no name")],
+    };
+    world.command(&consumer, subscribe);
+    let error = poll(&mut world, &consumer).unwrap_err();
+    assert_eq!(error.code, ErrorCode::InvalidTopicException);
+    assert_eq!(error.topic.as_deref(), Some("no name"));
 }

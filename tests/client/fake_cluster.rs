@@ -441,6 +441,10 @@ impl FakeCluster {
                         .map(metadata_partition)
                         .collect();
                 }
+                // As Kafka: what cannot be a name is told apart from what is not there.
+                (None, _) if name.contains(' ') => {
+                    topic.error_code = ErrorCode::InvalidTopicException.code();
+                }
                 (None, Some(count)) if request.allow_auto_topic_creation => {
                     self.create(&name, count);
                     topic.error_code = ErrorCode::LeaderNotAvailable.code();
@@ -665,6 +669,23 @@ fn refusal(request: &Request, code: ErrorCode) -> Response {
                 ..Default::default()
             },
         ),
+        Request::Fetch(fetch) => {
+            let topics = fetch.topics.iter().map(|topic| FetchableTopicResponse {
+                topic: topic.topic.clone(),
+                partitions: (topic.partitions.iter())
+                    .map(|partition| PartitionData {
+                        partition_index: partition.partition,
+                        error_code,
+                        ..Default::default()
+                    })
+                    .collect(),
+                ..Default::default()
+            });
+            Response::Fetch(FetchResponse {
+                responses: topics.collect(),
+                ..Default::default()
+            })
+        }
         Request::OffsetCommit(commit) => {
             let topics = commit.topics.iter().map(|topic| OffsetCommitResponseTopic {
                 name: topic.name.clone(),

@@ -360,6 +360,15 @@ impl Consumer {
         let Some(state) = self.partitions.get_mut(name) else {
             return;
         };
+        // A producer may send again what was damaged on its way; what is stored stays as it is, and
+        // Kafka's consumer fails at it (FetchCollector.handleInitializeErrors).
+        if error.code == ErrorCode::CorruptMessage && !error.is_virtual() {
+            let error = match state.position {
+                Position::At(offset) => error.of_offset(offset),
+                _ => error,
+            };
+            return self.crash(now, error.for_good());
+        }
         state.failures = state.failures.saturating_add(1);
         state.not_before = now.monotonic + BACKOFF.delay_ms(state.failures, &mut self.random);
         if !error.retriable {
@@ -388,7 +397,8 @@ impl Consumer {
                 Err(error) => {
                     let text = error.to_string();
                     let error = KafkaError::answered(error.error_code(), Some(&text));
-                    return self.crash(now, error.of_partition(&name).of_offset(position));
+                    let error = error.of_partition(&name).of_offset(position);
+                    return self.crash(now, error.for_good());
                 }
             };
             let (high_watermark, log_start_offset) =

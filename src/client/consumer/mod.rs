@@ -25,7 +25,7 @@ use super::retry::Random;
 use super::{ClientEffect, ClientEvent, CommandId, ErrorKind, KafkaError, TopicPartition};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::metadata_request::MetadataRequest;
-use crate::protocol::{Request, Response};
+use crate::protocol::{ErrorCode, Request, Response};
 use fetcher::Fetch;
 use membership::{Membership, State};
 use offsets::Commits;
@@ -382,7 +382,10 @@ impl Consumer {
 
     fn answered(&mut self, now: Now, answer: Answer<Token>) {
         match answer {
-            Answer::Metadata(Ok(())) => self.metadata_read(now),
+            Answer::Metadata(Ok(())) => {
+                self.refuse_topics(now);
+                self.metadata_read(now);
+            }
             // They are asked for again until they come.
             Answer::Metadata(Err(_)) => {}
             Answer::Connected { id, result } => self.done(id, result),
@@ -420,6 +423,26 @@ impl Consumer {
                     self.outputs.push(ConsumerOutput::Topics { id, result });
                 }
             },
+        }
+    }
+
+    /// A topic that cannot be read, whatever comes, is not waited for.
+    fn refuse_topics(&mut self, now: Now) {
+        let topics = match &self.mode {
+            Mode::Nothing => return,
+            Mode::Subscribed(_) => self.topics(),
+            Mode::Assigned { partitions, .. } => {
+                let names = partitions.iter().map(|(name, _)| name.topic.clone());
+                names.collect()
+            }
+        };
+        let refused = topics.into_iter().find_map(|topic| {
+            let code = self.cluster.metadata.topics.get(&topic)?.error;
+            let refused = code != ErrorCode::None && !code.retriable();
+            refused.then(|| KafkaError::protocol(code).of_topic(&topic))
+        });
+        if let Some(error) = refused {
+            self.crash(now, error);
         }
     }
 

@@ -157,6 +157,13 @@ impl Consumer {
             Ok(_) => Err(mismatched()),
             Err(error) => Err(error),
         };
+        let answers = response.as_ref().map(|response| {
+            let topics = response.topics.iter();
+            by_partition(
+                topics.map(|topic| (topic.name.as_str(), &topic.partitions)),
+                |it| it.partition_index,
+            )
+        });
         for (name, fence) in partitions {
             let Some(state) = self.partitions.fenced(&name, fence) else {
                 continue;
@@ -165,15 +172,10 @@ impl Consumer {
                 continue;
             }
             state.position = Position::Committed { asked: false };
-            let answer = match &response {
-                Ok(response) => response
-                    .topics
-                    .iter()
-                    .filter(|topic| topic.name == name.topic)
-                    .flat_map(|topic| &topic.partitions)
-                    .find(|answer| answer.partition_index == name.partition),
+            let answer = match &answers {
+                Ok(answers) => answers.get(&(name.topic.as_str(), name.partition)),
                 Err(error) => {
-                    let error = error.clone().of_partition(&name);
+                    let error = (*error).clone().of_partition(&name);
                     self.partition_failed(now, &name, error);
                     continue;
                 }
@@ -257,6 +259,13 @@ impl Consumer {
             Ok(_) => Err(mismatched()),
             Err(error) => Err(error),
         };
+        let answers = response.as_ref().map(|response| {
+            let topics = response.topics.iter();
+            by_partition(
+                topics.map(|topic| (topic.name.as_str(), &topic.partitions)),
+                |it| it.partition_index,
+            )
+        });
         for (name, fence) in partitions {
             let Some(state) = self.partitions.fenced(&name, fence) else {
                 continue;
@@ -272,15 +281,10 @@ impl Consumer {
                 timestamp,
                 asked: false,
             };
-            let answer = response.as_ref().map(|response| {
-                let topics = response
-                    .topics
-                    .iter()
-                    .filter(|topic| topic.name == name.topic);
-                topics
-                    .flat_map(|topic| &topic.partitions)
-                    .find(|answer| answer.partition_index == name.partition)
-            });
+            let answer = match &answers {
+                Ok(answers) => Ok(answers.get(&(name.topic.as_str(), name.partition))),
+                Err(error) => Err(*error),
+            };
             let error = match answer {
                 Ok(Some(answer)) => match ErrorCode::from_code(answer.error_code) {
                     ErrorCode::None => {
@@ -636,6 +640,18 @@ impl Consumer {
         });
         fences.collect()
     }
+}
+
+/// What an answer says, by topic and partition: a search for each would go through all of them.
+fn by_partition<'a, T>(
+    topics: impl Iterator<Item = (&'a str, &'a Vec<T>)>,
+    index: impl Fn(&T) -> i32,
+) -> BTreeMap<(&'a str, i32), &'a T> {
+    let index = &index;
+    let partitions = topics.flat_map(|(topic, partitions)| {
+        partitions.iter().map(move |one| ((topic, index(one)), one))
+    });
+    partitions.collect()
 }
 
 /// What a coordinator has not committed, and why.
