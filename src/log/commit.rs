@@ -199,7 +199,8 @@ impl LogManager {
             let Some(log) = self.logs.get_mut(&id).filter(|log| log.stopped.is_none()) else {
                 continue;
             };
-            let Ok(trim) = log.trim(now.wall.0) else {
+            let trim = log.index.complete.then(|| log.trim(now.wall.0));
+            let Some(Ok(trim)) = trim else {
                 self.maintenance.want_retention(id);
                 continue;
             };
@@ -430,6 +431,7 @@ impl LogManager {
                     self.cache.insert(id, chunk.base_offset, Rc::new(bytes));
                 }
             }
+            self.index_memory.used(id, log.index.len());
             if log_commit.journaled
                 && let Some((seq, _)) = commit.row
             {
@@ -472,6 +474,7 @@ impl LogManager {
             }
             self.maintenance.changed(now, log);
         }
+        self.unload_indexes();
         if let Some(seq) = commit.rows_deleted_before {
             self.journal.rows_deleted_before(seq);
         }

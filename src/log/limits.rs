@@ -2,6 +2,7 @@
 
 use super::cleaner::{CLEANER_KEYS_BYTES_MAX, CLEANER_RUN_BYTES_MAX};
 use super::commit::DIRECT_BYTES_MIN;
+use super::index_memory::INDEX_ROWS_MAX;
 use super::journal::{JOURNAL_IDLE_MOVE_ROWS, JOURNAL_MOVE_ROWS};
 use super::load::INDEX_LOAD_BYTES;
 use super::opening::OPENING_LOAD_BYTES;
@@ -22,6 +23,8 @@ pub struct LogLimits {
     pub chunk_bytes_max: usize,
     /// Bytes of the last chunk below which more batches join it.
     pub chunk_merge_bytes_max: usize,
+    /// Index rows that are kept in memory, over all logs.
+    pub index_rows_max: usize,
     /// Bytes of index rows that one load brings, but at least one row.
     pub index_load_bytes: usize,
     /// Bytes that one load of an opening brings, but at least one row.
@@ -40,6 +43,7 @@ impl Default for LogLimits {
             journal_idle_move_rows: JOURNAL_IDLE_MOVE_ROWS,
             chunk_bytes_max: CHUNK_BYTES_MAX,
             chunk_merge_bytes_max: CHUNK_MERGE_BYTES_MAX,
+            index_rows_max: INDEX_ROWS_MAX,
             index_load_bytes: INDEX_LOAD_BYTES,
             opening_load_bytes: OPENING_LOAD_BYTES,
             cleaner_keys_bytes_max: CLEANER_KEYS_BYTES_MAX,

@@ -203,7 +203,24 @@ impl LogManager {
                 .map_err(|_| format!("the index row {:x?} is damaged", entry.key))?;
             index.insert_loaded(chunk);
         }
+        let count = index.len();
+        self.index_memory.used(id, count);
+        self.unload_indexes();
         Ok(())
+    }
+
+    /// Forgets index rows that were used longest ago, while there are too many in memory.
+    pub(super) fn unload_indexes(&mut self) {
+        while let Some(id) = self.index_memory.in_excess(self.limits.index_rows_max) {
+            self.index_memory.forget(id);
+            let version = self.take_version();
+            if let Some(log) = self.logs.get_mut(&id)
+                && !log.rewriting
+                && !self.maintenance.is_cleaning(id)
+            {
+                log.index.unload(version);
+            }
+        }
     }
 
     fn take_chunk(

@@ -197,6 +197,11 @@ impl Maintenance {
         self.rewriting = false;
     }
 
+    /// Whether a cleaning of this log is under way, which needs its whole index.
+    pub fn is_cleaning(&self, id: PartitionId) -> bool {
+        self.cleaning.as_ref().is_some_and(|it| it.id == id)
+    }
+
     /// Whether something waits for a commit.
     pub fn wants_commit(&self) -> bool {
         self.rewrite.is_some() || !self.moves.is_empty() || !self.trims.is_empty()

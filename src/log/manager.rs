@@ -2,6 +2,7 @@
 
 use super::chunk::ChunkCache;
 use super::commit::{Commit, UNCOMMITTED_BYTES_MAX};
+use super::index_memory::IndexMemory;
 use super::journal::Journal;
 use super::load::{Load, LoadId, Loads};
 use super::log::Log;
@@ -37,6 +38,7 @@ pub struct LogManager {
     pub(super) removals: BTreeSet<PartitionId>,
     pub(super) journal: Journal,
     pub(super) cache: ChunkCache,
+    pub(super) index_memory: IndexMemory,
     pub(super) commit: Option<Commit>,
     /// Always `None` without a planted bug.
     pub(super) held: Option<Held>,
@@ -152,6 +154,7 @@ impl LogManager {
             removals: BTreeSet::new(),
             journal: Journal::default(),
             cache: ChunkCache::default(),
+            index_memory: IndexMemory::default(),
             commit: None,
             held: None,
             loads: Loads::default(),
@@ -211,6 +214,7 @@ impl LogManager {
         self.dirty.remove(&id);
         self.dirty_heads.remove(&id);
         self.cache.remove_partition(id);
+        self.index_memory.forget(id);
         self.maintenance.forget(id);
         self.uncommitted_bytes -= log.uncommitted_bytes();
         if let Some(commit) = &mut self.commit {

@@ -17,6 +17,7 @@ mod deadlines;
 mod derived;
 mod epoch_cache;
 mod error;
+mod index_memory;
 mod journal;
 mod layout;
 mod limits;

@@ -15,18 +15,15 @@ pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// partition would otherwise leave a row for every few records.
 pub const CHUNK_MERGE_BYTES_MAX: usize = 64 << 10;
 
-/// What is in memory of the index rows of a partition.
-///
-/// Its limit is the store's quota: a row takes 80 bytes here, and a chunk that is not the last of
-/// its segment has [`CHUNK_MERGE_BYTES_MAX`] or would have grown beyond [`CHUNK_BYTES_MAX`] with
-/// the next batch. So all rows together take 0.12 % of what is stored, and 80 bytes for each
-/// segment, of which Kafka, too, keeps something in memory for each.
+/// What is in memory of the index rows of a partition: nothing, some, or all.
 #[derive(Debug, Default)]
 pub(super) struct SegmentIndex {
     /// Whether the rows that were there at opening have been read.
     pub complete: bool,
     /// Where the next page of them starts.
     pub loaded_to: Option<Vec<u8>>,
+    /// What loaded rows get as version.
+    loaded_version: u64,
     chunks: BTreeMap<i64, IndexedChunk>,
 }
 
@@ -76,7 +73,23 @@ impl SegmentIndex {
     pub fn insert_loaded(&mut self, chunk: Chunk) {
         self.chunks
             .entry(chunk.base_offset)
-            .or_insert(IndexedChunk { chunk, version: 0 });
+            .or_insert(IndexedChunk {
+                chunk,
+                version: self.loaded_version,
+            });
+    }
+
+    /// Forgets all rows; `version` tells those that are loaded again from those that were here.
+    pub fn unload(&mut self, version: u64) {
+        *self = SegmentIndex {
+            loaded_version: version,
+            ..SegmentIndex::default()
+        };
+    }
+
+    /// How many rows are in memory.
+    pub fn len(&self) -> usize {
+        self.chunks.len()
     }
 
     /// Takes a row that was written.

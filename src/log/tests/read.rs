@@ -172,3 +172,47 @@ fn stored_batches_keep_their_crc() {
         BatchHeader::ensure_valid(&run).unwrap();
     }
 }
+
+#[test]
+fn index_rows_that_were_used_longest_ago_leave_the_memory() {
+    const PARTITIONS: i32 = 20;
+    let config = LogConfig {
+        retention_ms: -1,
+        ..LogConfig::default()
+    };
+    let mut node = Node::new();
+    node.logs.limits.index_rows_max = 10;
+    for value in 0..3 {
+        for partition in 0..PARTITIONS {
+            node.ensure(id(partition), config.clone());
+            let fields = BatchFields::default();
+            let batch = batch_of(START_MS, &[value], 100 << 10, fields);
+            node.append(id(partition), batch).unwrap();
+        }
+        node.move_all();
+    }
+    let in_memory = |node: &Node| -> usize {
+        let logs = node.logs.logs.values();
+        logs.map(|log| log.index.len()).sum()
+    };
+    assert!(in_memory(&node) <= 12, "{}", in_memory(&node));
+    let mut node = node.crash(&config);
+    node.logs.limits.index_rows_max = 10;
+    for round in 0..3 {
+        for partition in 0..PARTITIONS {
+            assert_eq!(node.values(id(partition)), [0, 1, 2], "{round}");
+            assert!(in_memory(&node) <= 12, "{}", in_memory(&node));
+        }
+    }
+    // What was unloaded is written to and deleted from as before.
+    for partition in 0..PARTITIONS {
+        node.produce(id(partition), &[3]);
+        node.logs.delete_records(id(partition), 2).unwrap();
+        node.settle();
+    }
+    node.move_all();
+    let mut node = node.crash(&config);
+    for partition in 0..PARTITIONS {
+        assert_eq!(node.values(id(partition)), [2, 3]);
+    }
+}
