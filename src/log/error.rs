@@ -22,16 +22,16 @@ pub enum AppendError {
     },
     /// The batch is larger than `max.message.bytes`.
     MessageTooLarge {
-        /// Of the batch.
+        /// As it was sent, or as the topic's codec makes it.
         size_bytes: usize,
-        /// The topic's.
+        /// What the topic's config allows.
         max_message_bytes: i32,
     },
     /// The batch is larger than `segment.bytes`.
     RecordListTooLarge {
-        /// Of the batch.
+        /// As it was sent, or as the topic's codec makes it.
         size_bytes: usize,
-        /// The topic's.
+        /// What the topic's config gives a segment.
         segment_bytes: i32,
     },
     /// The producer's epoch or sequence is wrong.
@@ -55,7 +55,7 @@ pub enum AppendError {
 pub struct RecordIndexError {
     /// Which record of the batch, from 0.
     pub batch_index: i32,
-    /// Why.
+    /// What is wrong with it, for the producer's error.
     pub message: String,
 }
 

@@ -14,7 +14,7 @@ use std::rc::Rc;
 /// A record that was found by its timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampOffset {
-    /// Of the record.
+    /// Where the record stands.
     pub offset: i64,
     /// Of the record, in ms since the Unix epoch.
     pub timestamp: i64,

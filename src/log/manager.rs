@@ -90,7 +90,7 @@ pub struct Appended {
     pub last_offset: i64,
     /// The leader's time, in ms since the Unix epoch, if the topic has `LogAppendTime`; else −1.
     pub log_append_time: i64,
-    /// The log's.
+    /// The first offset that may be read, as producers are told with their answer.
     pub log_start_offset: i64,
     /// The batch was here already, and the offsets are those of the first time. It may not be
     /// durable yet: wait as for a new one.
@@ -104,7 +104,7 @@ pub enum LogEvent {
     Opened,
     /// Everything below `end` is durable. They come in the order of the commits.
     Durable {
-        /// The partition.
+        /// Whose durable end it is.
         id: PartitionId,
         /// The durable end.
         end: i64,
@@ -112,11 +112,11 @@ pub enum LogEvent {
     /// A commit failed: the log was cut back to `end`. What was appended from there on is gone, and
     /// its parked requests must be answered with the error.
     RolledBack {
-        /// The partition.
+        /// Whose log was cut back.
         id: PartitionId,
         /// The durable end, and now the log's.
         end: i64,
-        /// Why.
+        /// What storage said to the commit; its waiting producers are told.
         error: StorageError,
     },
     /// A load ended, also when it failed: the retry then gives the error.
@@ -126,14 +126,14 @@ pub enum LogEvent {
     },
     /// The log starts at another offset, and that is durable.
     LogStartOffset {
-        /// The partition.
+        /// Whose records were deleted.
         id: PartitionId,
         /// The first offset that may be read.
         offset: i64,
     },
     /// A broken invariant stopped this partition: every later call on it fails.
     Stopped {
-        /// The partition.
+        /// Which one is not served any more.
         id: PartitionId,
         /// One sentence for people.
         why: String,

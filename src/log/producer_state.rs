@@ -77,9 +77,9 @@ pub struct AbortedTransaction {
 pub enum ProducerError {
     /// A newer instance of the producer has written.
     InvalidEpoch {
-        /// The batch's.
+        /// The epoch that the batch carries.
         epoch: i16,
-        /// The partition's.
+        /// The newest one that has written here.
         current: i16,
     },
     /// A batch before this one is missing.
@@ -93,9 +93,9 @@ pub enum ProducerError {
     NotTransactional,
     /// The marker comes from a transaction coordinator that has been replaced.
     CoordinatorFenced {
-        /// The marker's.
+        /// The epoch that the marker carries.
         coordinator_epoch: i32,
-        /// The partition's.
+        /// The newest one whose marker is here.
         current: i32,
     },
 }

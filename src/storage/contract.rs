@@ -318,7 +318,7 @@ pub enum StorageRequest {
 pub enum StorageReply {
     /// A commit ended.
     Committed {
-        /// The request's.
+        /// Names the commit that was asked for.
         ticket: Ticket,
         /// `Ok`: it is stored as deep as it asked for. `Err`: nothing of it is; only after
         /// [`StorageError::Unknown`] (the fence could not be read either) and after
@@ -327,7 +327,7 @@ pub enum StorageReply {
     },
     /// A load ended.
     Loaded {
-        /// The request's.
+        /// Names the load that was asked for.
         ticket: Ticket,
         /// Entries in ascending order of keys; cut at `bytes_max`.
         result: Result<Vec<Entry>, StorageError>,
