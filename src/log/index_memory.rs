@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 /// Index rows that are kept in memory, over all logs: at about 100 bytes each, 6 MiB.
 pub const INDEX_ROWS_MAX: usize = 64 << 10;
 
+/// So many logs that were used last keep their rows, however many: two readers that took them from
+/// each other would both never end.
+const KEPT_LOGS: usize = 8;
+
 /// How many rows each log has in memory, and which were used last.
 #[derive(Debug, Default)]
 pub(super) struct IndexMemory {
@@ -43,10 +47,9 @@ impl IndexMemory {
         }
     }
 
-    /// The log that used its rows longest ago, if there are more than `rows_max` in all. The one
-    /// that has just been used keeps them, however many: its reader is about to go on.
+    /// The log that used its rows longest ago, if there are more than `rows_max` in all.
     pub fn in_excess(&self, rows_max: usize) -> Option<PartitionId> {
-        let is_too_much = self.count > rows_max && self.logs.len() > 1;
+        let is_too_much = self.count > rows_max && self.logs.len() > KEPT_LOGS;
         let oldest = self.by_use.first_key_value();
         oldest.filter(|_| is_too_much).map(|(_, id)| *id)
     }

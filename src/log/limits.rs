@@ -1,7 +1,7 @@
 //! Sizes at which a node's logs do something else.
 
 use super::cleaner::{CLEANER_KEYS_BYTES_MAX, CLEANER_RUN_BYTES_MAX};
-use super::commit::DIRECT_BYTES_MIN;
+use super::committing::DIRECT_BYTES_MIN;
 use super::index_memory::INDEX_ROWS_MAX;
 use super::journal::{JOURNAL_IDLE_MOVE_ROWS, JOURNAL_MOVE_ROWS};
 use super::load::INDEX_LOAD_BYTES;

@@ -81,6 +81,11 @@ impl Loads {
         Some(load)
     }
 
+    /// Whether a page of a log's index is under way.
+    pub fn loads_index(&self, id: PartitionId) -> bool {
+        self.tickets.contains_key(&Load::Index(id))
+    }
+
     pub fn is_under_way(&self, load: LoadId) -> bool {
         self.waiting.contains_key(&Ticket(load.0))
     }
@@ -216,6 +221,8 @@ impl LogManager {
             let version = self.take_version();
             if let Some(log) = self.logs.get_mut(&id)
                 && !log.rewriting
+                // What is under way goes on where it was, not at the beginning.
+                && !self.loads.loads_index(id)
                 && !self.maintenance.is_cleaning(id)
             {
                 log.index.unload(version);

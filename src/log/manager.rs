@@ -1,7 +1,8 @@
 //! All logs of one node: they share commits, the journal and the cache.
 
 use super::chunk::ChunkCache;
-use super::commit::{Commit, UNCOMMITTED_BYTES_MAX};
+use super::commit::Commit;
+use super::committing::UNCOMMITTED_BYTES_MAX;
 use super::index_memory::IndexMemory;
 use super::journal::Journal;
 use super::load::{Load, LoadId, Loads};

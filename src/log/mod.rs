@@ -12,6 +12,7 @@
 mod chunk;
 mod cleaner;
 mod commit;
+mod committing;
 mod config;
 mod deadlines;
 mod derived;
@@ -44,7 +45,7 @@ mod validate;
 mod tests;
 
 pub use chunk::CHUNK_CACHE_BYTES_MAX;
-pub use commit::{DIRECT_BYTES_MIN, UNCOMMITTED_BYTES_MAX};
+pub use committing::{DIRECT_BYTES_MIN, UNCOMMITTED_BYTES_MAX};
 pub use config::{LogConfig, MaintenanceConfig};
 pub use epoch_cache::{UNDEFINED_EPOCH, UNDEFINED_OFFSET};
 pub use error::{AppendError, LogError, RecordIndexError};

@@ -2,6 +2,7 @@
 //!
 //! The simulator must find it: a crash between the two leaves a journal with a hole.
 
+use super::PartitionId;
 use super::commit::Commit;
 use super::manager::LogManager;
 use crate::now::{Instant, Now};
@@ -52,6 +53,30 @@ impl LogManager {
     pub(super) fn take_held(&mut self, ticket: Ticket) -> Option<Commit> {
         let held = self.held.take_if(|held| held.commit.ticket == ticket)?;
         Some(held.commit)
+    }
+
+    /// Whether an earlier commit is held back.
+    pub(super) fn is_holding(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The earlier commit will never be sent; the logs that it is of.
+    pub(super) fn drop_held(&mut self) -> Vec<PartitionId> {
+        let held = self.held.take();
+        held.map_or_else(Vec::new, |held| held.commit.logs.into_keys().collect())
+    }
+
+    /// The journal row that the next commit writes.
+    pub(super) fn next_row_seq(&self) -> u64 {
+        self.journal.next_seq + u64::from(self.is_holding())
+    }
+
+    /// From where on batches of a log are in no commit yet.
+    pub(super) fn committed_end(&self, id: PartitionId) -> i64 {
+        let held = self.held.as_ref();
+        held.and_then(|held| held.commit.end_of(id))
+            .or_else(|| Some(self.logs.get(&id)?.durable_end))
+            .unwrap_or_default()
     }
 
     /// When the earlier commit is sent though nothing follows.

@@ -265,7 +265,7 @@ impl Sizes {
                 opening_load_bytes: random.pick(&[1, 100, 1_000]),
                 cleaner_keys_bytes_max: random.pick(&[100, 1_000, 10_000]),
                 cleaner_run_bytes_max: random.pick(&[500, 5_000, 50_000]),
-                index_rows_max: random.pick(&[1, 10, 1_000]),
+                index_rows_max: random.pick(&[10, 100, 1_000]),
             },
             snapshot_after_bytes: random.pick(&[300, 3_000]),
         }

@@ -1,7 +1,7 @@
 //! Commits: group commit, the order of events, roll-back, quota.
 
 use super::node::*;
-use crate::log::commit::BACKGROUND_RETRY_MS;
+use crate::log::committing::BACKGROUND_RETRY_MS;
 use crate::log::*;
 use crate::storage::faulty::Outcome;
 use crate::storage::{Fence, Reserve, StorageError, StorageReply, StorageRequest, Store};
