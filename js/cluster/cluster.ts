@@ -220,8 +220,9 @@ export class Cluster {
         }
         break;
       case "stopped":
-        if (message.error.type === "DELETED") {
-          // A successor would begin anew under those who still write to what is gone.
+        if (!message.error.retriable) {
+          // A successor would begin anew under those who still write to what was deleted, or find
+          // what it cannot read either.
           this.#fail(asError(message.error));
         } else this.#replaceBroker(module, { reason: message.error.message, notLoaded: false });
         break;

@@ -8,6 +8,7 @@ use crate::log::*;
 use crate::record::{BatchBuilder, BatchFields, Compression, NO_TIMESTAMP, TimestampType};
 use crate::storage::Store;
 use crate::storage::faulty::FaultyMedium;
+use proptest::prelude::*;
 
 const MINUTE_MS: i64 = 60 * 1000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -274,4 +275,67 @@ fn the_intervals_are_those_of_the_config() {
     assert_eq!(start(&node, id(1)), 0);
     node.pass(1_500);
     assert_eq!(start(&node, id(1)), 1);
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    /// Appends a record of so long ago, or of the future.
+    Append {
+        age_ms: i64,
+    },
+    Pass {
+        ms: i64,
+    },
+    Crash,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        4 => (-MINUTE_MS..2 * MINUTE_MS).prop_map(|age_ms| Action::Append { age_ms }),
+        4 => (1..3 * MINUTE_MS).prop_map(|ms| Action::Pass { ms }),
+        1 => Just(Action::Crash),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// No record goes before its time, and every one when its segment's is over.
+    #[test]
+    fn what_is_young_stays_and_what_is_old_goes(
+        actions in prop::collection::vec(action(), 1..40),
+    ) {
+        let config = LogConfig {
+            segment_ms: MINUTE_MS / 2,
+            ..retained(5 * MINUTE_MS)
+        };
+        let mut node = Node::with_config(config.clone());
+        let mut timestamps = Vec::new();
+        for action in actions {
+            match action {
+                Action::Append { age_ms } => {
+                    let timestamp = node.now.wall.0 - age_ms;
+                    node.append(p0(), batch(timestamp, &[0])).unwrap();
+                    node.settle();
+                    timestamps.push(timestamp);
+                }
+                Action::Pass { ms } => node.pass(ms),
+                Action::Crash => {
+                    node = node.crash(&config);
+                    node.ensure(p0(), config.clone());
+                }
+            }
+            let now_ms = node.now.wall.0;
+            let deleted = start(&node, p0()) as usize;
+            let young = |timestamp: &i64| now_ms - timestamp <= config.retention_ms;
+            prop_assert!(!timestamps[..deleted].iter().any(young));
+            // A record waits for the newest of its segment, that for the next check, and a segment
+            // for those before it.
+            let late_ms = config.retention_ms + config.segment_ms + 5 * MINUTE_MS + 3 * MINUTE_MS;
+            let old = |timestamp: &i64| now_ms - timestamp > late_ms;
+            prop_assert!(!timestamps[deleted..].iter().any(old), "{timestamps:?} at {now_ms}");
+        }
+        node.pass(12 * MINUTE_MS);
+        prop_assert_eq!(start(&node, p0()) as usize, timestamps.len());
+    }
 }
