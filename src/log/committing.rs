@@ -71,7 +71,7 @@ impl LogManager {
 
     fn add_heads(&mut self, builder: &mut CommitBuilder) {
         while builder.logs_count() < TRIM_PARTITIONS_MAX
-            && let Some(id) = self.dirty_heads.pop_first()
+            && let Some(id) = self.heads_to_write.pop_first()
         {
             if let Some(log) = self.logs.get(&id) {
                 builder.head(log);
@@ -123,20 +123,20 @@ impl LogManager {
             true => BTreeSet::new(),
             false => self.choose_moves(),
         };
-        let dirty = std::mem::take(&mut self.dirty);
+        let uncommitted = std::mem::take(&mut self.uncommitted);
         let appended = self.uncommitted_reserve.take().unwrap_or_default();
         // Moving what is stored already can wait for room.
-        builder.use_reserve(match moved.is_subset(&dirty) {
+        builder.use_reserve(match moved.is_subset(&uncommitted) {
             true => appended,
             false => Reserve::None,
         });
-        for id in dirty.union(&moved) {
+        for id in uncommitted.union(&moved) {
             let start_offset = self.committed_end(*id);
             let Some(log) = self.logs.get_mut(id) else {
                 continue;
             };
             builder.makes_durable(log, start_offset);
-            if dirty.contains(id) {
+            if uncommitted.contains(id) {
                 builder.flush_for(log);
             }
             if !moved.contains(id) {
@@ -168,14 +168,14 @@ impl LogManager {
             // The tail stays where it is: writing it again may be what fails.
             false => log.uncommitted_bytes() >= direct_bytes_min,
         };
-        let dirty = self.dirty.iter().copied();
-        let mut moved: BTreeSet<PartitionId> = dirty
+        let uncommitted = self.uncommitted.iter().copied();
+        let mut moved: BTreeSet<PartitionId> = uncommitted
             .filter(|id| self.logs.get(id).is_some_and(is_large))
             .collect();
         if background {
             moved.extend(self.maintenance.take_moves());
             moved.retain(|id| self.logs.get(id).is_some_and(|log| !log.tail.is_empty()));
-            let idle = self.dirty.is_empty();
+            let idle = self.uncommitted.is_empty();
             let (journal, limits) = (&self.journal, &self.limits);
             if journal.must_move(limits) || (idle && journal.may_move(limits)) {
                 moved.extend(self.journal.oldest().take(MOVE_PARTITIONS_MAX));
@@ -307,7 +307,7 @@ impl LogManager {
             if let Some(log) = self.logs.get_mut(id) {
                 log.rewriting = false;
                 if log.delete_records_to.is_some() || (log.stopped.is_some() && !log.head.stopped) {
-                    self.dirty_heads.insert(*id);
+                    self.heads_to_write.insert(*id);
                 }
                 if log_commit.trimmed_to_ms.is_some() {
                     self.maintenance.want_trim(*id);
@@ -320,7 +320,7 @@ impl LogManager {
         if commit.appended_bytes == 0 {
             return;
         }
-        let mut appended = std::mem::take(&mut self.dirty);
+        let mut appended = std::mem::take(&mut self.uncommitted);
         appended.extend(commit.logs.keys());
         appended.extend(held);
         self.uncommitted_bytes = 0;

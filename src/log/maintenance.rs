@@ -42,7 +42,7 @@ pub(super) struct Maintenance {
     /// Logs of which retention deletes something, with the next commit.
     trims: BTreeSet<PartitionId>,
     /// Logs to check for something to clean.
-    dirty: BTreeSet<PartitionId>,
+    to_clean: BTreeSet<PartitionId>,
     /// Logs whose tails must move into segments, to be cleaned then.
     moves: BTreeSet<PartitionId>,
     cleaning: Option<Cleaning>,
@@ -111,7 +111,7 @@ impl Maintenance {
             cleaner_deadlines: Deadlines::every(config.cleaner_backoff_ms),
             retention: BTreeSet::new(),
             trims: BTreeSet::new(),
-            dirty: BTreeSet::new(),
+            to_clean: BTreeSet::new(),
             moves: BTreeSet::new(),
             cleaning: None,
             waiting: None,
@@ -213,16 +213,16 @@ impl Maintenance {
         self.cleaner_deadlines.forget(id);
         self.retention.remove(&id);
         self.trims.remove(&id);
-        self.dirty.remove(&id);
+        self.to_clean.remove(&id);
         self.moves.remove(&id);
         self.cleaning.take_if(|it| it.id == id);
         self.rewrite.take_if(|it| it.id == id);
     }
 
     /// A log to check for something to clean, that does not wait for its tail to move.
-    fn next_dirty(&mut self) -> Option<PartitionId> {
-        let id = *self.dirty.iter().find(|id| !self.moves.contains(id))?;
-        self.dirty.take(&id)
+    fn next_to_clean(&mut self) -> Option<PartitionId> {
+        let id = *self.to_clean.iter().find(|id| !self.moves.contains(id))?;
+        self.to_clean.take(&id)
     }
 
     fn start_due(&mut self, now: Now) {
@@ -230,14 +230,14 @@ impl Maintenance {
             self.retention.insert(id);
         }
         while let Some(id) = self.cleaner_deadlines.pop_due(now.wall.0) {
-            self.dirty.insert(id);
+            self.to_clean.insert(id);
         }
     }
 
     /// Whether a job can go on without waiting for storage.
     fn can_go_on(&self) -> bool {
         let has_job =
-            self.cleaning.is_some() || !self.retention.is_empty() || !self.dirty.is_empty();
+            self.cleaning.is_some() || !self.retention.is_empty() || !self.to_clean.is_empty();
         has_job && self.waiting.is_none() && !self.rewriting && !self.wants_commit()
     }
 
@@ -316,7 +316,7 @@ impl LogManager {
 
     fn wants_background_commit(&self) -> bool {
         !self.removals.is_empty()
-            || !self.dirty_heads.is_empty()
+            || !self.heads_to_write.is_empty()
             || self.maintenance.wants_commit()
             || self.journal.may_move(&self.limits)
             || self.journal.must_purge()
@@ -363,11 +363,11 @@ impl LogManager {
                 (id, step)
             } else if !maintenance.trims.is_empty() {
                 return;
-            } else if let Some(id) = maintenance.next_dirty() {
+            } else if let Some(id) = maintenance.next_to_clean() {
                 let step = self.start_cleaning(now, id);
                 match step {
                     Ok(Step::Wait(_)) => {
-                        self.maintenance.dirty.insert(id);
+                        self.maintenance.to_clean.insert(id);
                     }
                     Err(_) => self.maintenance.cleaner_deadlines.set(id, now.wall.0 + 1),
                     Ok(_) => {}
@@ -434,7 +434,7 @@ impl LogManager {
             NEVER_MS
         } else if log.has_closed_tail() {
             self.maintenance.want_move(id);
-            self.maintenance.dirty.insert(id);
+            self.maintenance.to_clean.insert(id);
             return Ok(Step::Done);
         } else if !log.index.complete {
             return Ok(Step::Wait(self.load_index(id)?));

@@ -32,9 +32,9 @@ pub struct LogManager {
     pub(super) state: State,
     pub(super) logs: BTreeMap<PartitionId, Log>,
     /// Logs with batches that no commit has taken up.
-    pub(super) dirty: BTreeSet<PartitionId>,
+    pub(super) uncommitted: BTreeSet<PartitionId>,
     /// Logs whose head row must be written, alone.
-    pub(super) dirty_heads: BTreeSet<PartitionId>,
+    pub(super) heads_to_write: BTreeSet<PartitionId>,
     /// Logs of which everything must be deleted.
     pub(super) removals: BTreeSet<PartitionId>,
     pub(super) journal: Journal,
@@ -150,8 +150,8 @@ impl LogManager {
             limits,
             state: State::default(),
             logs: BTreeMap::new(),
-            dirty: BTreeSet::new(),
-            dirty_heads: BTreeSet::new(),
+            uncommitted: BTreeSet::new(),
+            heads_to_write: BTreeSet::new(),
             removals: BTreeSet::new(),
             journal: Journal::default(),
             cache: ChunkCache::default(),
@@ -212,8 +212,8 @@ impl LogManager {
         if let Some(first_seq) = log.journal_first {
             self.journal.release(first_seq, id);
         }
-        self.dirty.remove(&id);
-        self.dirty_heads.remove(&id);
+        self.uncommitted.remove(&id);
+        self.heads_to_write.remove(&id);
         self.cache.remove_partition(id);
         self.index_memory.forget(id);
         self.maintenance.forget(id);
@@ -250,7 +250,7 @@ impl LogManager {
         let appended = log.append(now.wall.0, batch, origin, leader_epoch)?;
         if !appended.duplicate {
             self.uncommitted_bytes += log.tail.size_bytes() - before;
-            self.dirty.insert(id);
+            self.uncommitted.insert(id);
             let uncommitted = self.uncommitted_reserve.get_or_insert(Reserve::Half);
             if origin != AppendOrigin::Coordinator {
                 // One commit for all of them: a node's own records may not take others along.
@@ -366,7 +366,7 @@ impl LogManager {
         let start = log.delete_records_to.unwrap_or(log.head.log_start_offset);
         if offset > start {
             log.delete_records_to = Some(offset);
-            self.dirty_heads.insert(id);
+            self.heads_to_write.insert(id);
         }
         Ok(())
     }

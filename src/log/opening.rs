@@ -167,7 +167,7 @@ impl LogManager {
                     && log.head.journal_from < seq
                     && log.log_end_offset < *end
                 {
-                    self.dirty_heads.insert(*id);
+                    self.heads_to_write.insert(*id);
                     log.stop(format!(
                         "journal row {} is missing or damaged: the log ends at offset {}, not {end}",
                         seq - 1,
@@ -194,7 +194,7 @@ impl LogManager {
                     Err(why) => {
                         log.stop(why);
                         // Later openings must find it stopped, when the journal has moved on.
-                        self.dirty_heads.insert(id);
+                        self.heads_to_write.insert(id);
                     }
                 }
             }
@@ -211,7 +211,7 @@ impl LogManager {
                         "journal row {lost} cannot be read, and may have batches from offset {} on",
                         log.log_end_offset
                     ));
-                    self.dirty_heads.insert(log.id);
+                    self.heads_to_write.insert(log.id);
                 }
             }
         }
