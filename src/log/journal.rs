@@ -22,9 +22,9 @@ pub const JOURNAL_BYTES_MAX: usize = 16 << 20;
 /// Rows of the journal from which appends are refused.
 pub const JOURNAL_ROWS_MAX: usize = 2048;
 
-/// How long after records were deleted the rows that have them may stay: as Kafka's files, by
-/// default (`file.delete.delay.ms`).
-pub const JOURNAL_PURGE_DELAY_MS: i64 = 60_000;
+/// How long after records were deleted the rows that have them may stay, so that what is deleted
+/// shortly after each other goes together. Kafka's files stay for `file.delete.delay.ms`, a minute.
+pub const JOURNAL_PURGE_DELAY_MS: i64 = 10_000;
 
 /// The partitions that one commit moves, so that its size has a bound.
 pub const MOVE_PARTITIONS_MAX: usize = 64;

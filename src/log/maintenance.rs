@@ -18,9 +18,10 @@ use crate::now::{Instant, Now};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
-/// How long after opening retention is checked first, unless checks are more frequent
-/// (`log.initial.task.delay.ms`): it should not hold up who waits for the start.
-pub const RETENTION_INITIAL_DELAY_MS: u64 = 30_000;
+/// How long after opening retention is checked first, unless checks are more frequent: it should not
+/// hold up who waits for the start. Kafka's `log.initial.task.delay.ms` is 30 s, but a page may be
+/// looked at for a few seconds a day.
+pub const RETENTION_INITIAL_DELAY_MS: u64 = 3_000;
 
 /// Logs of which one commit deletes, or writes the head alone.
 pub const TRIM_PARTITIONS_MAX: usize = 256;

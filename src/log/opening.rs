@@ -177,14 +177,18 @@ impl LogManager {
             }
             let written_ms = read.written_ms.min(now.wall.0);
             let mut ends = LogEnds::new();
+            let mut has_deleted = false;
             for part in read.parts {
                 let id = part.id;
                 ends.extend(part.end_offset.map(|end| (id, end)));
                 let Some(log) = self.logs.get_mut(&id) else {
                     // What is left of a log that was removed, unless it is wanted again.
                     self.headless.insert(id);
+                    has_deleted = true;
                     continue;
                 };
+                let deleted_to = log.head.log_start_offset.max(log.head.first_dirty_offset);
+                has_deleted |= part.start_offset < deleted_to;
                 if seq < log.head.journal_from || log.stopped.is_some() {
                     continue;
                 }
@@ -199,6 +203,10 @@ impl LogManager {
                 }
             }
             self.journal.row_stored(seq, row.value.len(), ends);
+            if has_deleted {
+                // Nobody may have been here for long enough to let it go.
+                self.journal.purge_later(now.wall.0);
+            }
         }
         if let Some(lost) = reading.lost() {
             for log in self.logs.values_mut() {
