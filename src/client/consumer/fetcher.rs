@@ -16,6 +16,7 @@ use crate::record::{
     BatchHeader, EndTransactionMarker, Record, RecordError, TransactionResult, records,
 };
 
+use super::agenda::List;
 use super::config::{ConsumerEvent, ConsumerOutput, FetchedBatch, IsolationLevel, OffsetReset};
 use super::subscription::Position;
 use super::{Consumer, Token};
@@ -67,6 +68,12 @@ pub(super) struct Asked {
     offset: i64,
 }
 
+impl Asked {
+    pub fn is_for(self, fence: u64, offset: i64) -> bool {
+        (self.fence, self.offset) == (fence, offset)
+    }
+}
+
 /// Partitions to fetch, each with its fence and offset.
 type Wanted = Vec<(TopicPartition, u64, i64)>;
 
@@ -74,7 +81,7 @@ impl Consumer {
     /// Sends a fetch to every node that leads something to be fetched that no fetch asks for.
     pub(super) fn send_fetches(&mut self, now: Now) {
         let lanes_wanted = std::mem::take(&mut self.lanes_wanted);
-        if self.partitions.buffered_bytes() >= self.config.fetch_buffer_bytes {
+        if self.partitions.agenda(now).buffered_bytes() >= self.config.fetch_buffer_bytes {
             return;
         }
         let mut wanted = self.wanted(now);
@@ -135,29 +142,36 @@ impl Consumer {
     /// What is to be fetched and is not, by leader.
     fn wanted(&mut self, now: Now) -> BTreeMap<i32, Wanted> {
         let mut nodes: BTreeMap<i32, Wanted> = BTreeMap::new();
-        for (name, state) in self.partitions.iter() {
+        let names: Vec<_> = self
+            .partitions
+            .agenda(now)
+            .list(List::Fetch)
+            .cloned()
+            .collect();
+        for name in names {
+            let Some(state) = self.partitions.get(&name) else {
+                continue;
+            };
             let Position::At(offset) = state.position else {
                 continue;
             };
-            let asked = state.asked;
-            let is_asked = |asked: Asked| asked.fence == state.fence && asked.offset == offset;
-            if asked.is_some_and(is_asked)
-                || state.buffer.is_some()
-                || state.revoking
-                || state.not_before > now.monotonic
-                || self.partitions.is_paused(name)
-            {
-                continue;
-            }
-            match self.cluster.metadata.leader(name) {
+            match self.cluster.metadata.leader(&name) {
                 Some(leader) => {
-                    let wanted = (name.clone(), state.fence, offset);
-                    nodes.entry(leader).or_default().push(wanted);
+                    let fence = state.fence;
+                    nodes.entry(leader).or_default().push((name, fence, offset));
                 }
-                None => self.cluster.request_refresh(),
+                None => self.wait_for_leader(&name),
             }
         }
         nodes
+    }
+
+    /// Nobody can be asked about the partition before metadata tell of its leader.
+    pub(super) fn wait_for_leader(&mut self, name: &TopicPartition) {
+        if let Some(state) = self.partitions.get_mut(name) {
+            state.leaderless = true;
+        }
+        self.cluster.request_refresh();
     }
 
     fn send_fetch(&mut self, now: Now, node_id: i32, lane: u8, mut asked: Wanted) {
@@ -379,7 +393,9 @@ impl Consumer {
     /// Answers polls as far as there are records.
     pub(super) fn deliver(&mut self, now: Now) {
         while let Some(&(id, records_max)) = self.polls.front() {
-            let Some(name) = self.next_deliverable() else {
+            let agenda = self.partitions.agenda(now);
+            let next = agenda.in_turn(List::Deliver, self.last_delivered.as_ref());
+            let Some(name) = next.cloned() else {
                 return;
             };
             self.last_delivered = Some(name.clone());
@@ -428,24 +444,6 @@ impl Consumer {
                 result: Ok(Some(batch)),
             });
         }
-    }
-
-    /// The next partition, in turn, with something to deliver.
-    fn next_deliverable(&self) -> Option<TopicPartition> {
-        let mut ready = self.partitions.iter().filter(|(name, state)| {
-            state.buffer.is_some()
-                && state.delivered_to.is_none()
-                && !state.revoking
-                && !self.partitions.is_paused(name)
-                && !self.partitions.is_in_former_hand(name)
-        });
-        let first = ready.next()?.0;
-        let last = self.last_delivered.as_ref();
-        if last.is_none_or(|last| first > last) {
-            return Some(first.clone());
-        }
-        let behind = ready.map(|(name, _)| name).find(|name| Some(*name) > last);
-        Some(behind.unwrap_or(first).clone())
     }
 
     pub(super) fn isolation_level(&self) -> i8 {

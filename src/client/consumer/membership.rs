@@ -16,6 +16,7 @@ use crate::protocol::messages::leave_group_request::{LeaveGroupRequest, MemberId
 use crate::protocol::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 use crate::protocol::{ErrorCode, Request, Response};
 
+use super::agenda::List;
 use super::application_assignor::Asking;
 use super::assignor::{
     Assignor, Member, OfferedAssignor, by_topic, decode_assignment, decode_subscription,
@@ -239,8 +240,8 @@ impl Consumer {
     }
 
     fn revoke_then_join(&mut self, now: Now) {
-        let revoking = self.partitions.iter().filter(|(_, state)| state.revoking);
-        let revoking = revoking.map(|(name, _)| name.clone()).collect();
+        let revoking = self.partitions.agenda(now).list(List::GiveUp);
+        let revoking = revoking.cloned().collect();
         self.emit(ConsumerEvent::Rebalancing {
             group_id: self.config.group_id.clone(),
             member_id: self.membership.member_id.clone(),
@@ -260,11 +261,11 @@ impl Consumer {
 
     /// Whether nothing more is to be done for the partitions that are given up.
     fn is_through(&mut self, now: Now) -> bool {
-        let revoking = || self.partitions.iter().filter(|(_, state)| state.revoking);
-        if revoking().next().is_none() {
+        let agenda = self.partitions.agenda(now);
+        if agenda.is_empty(List::GiveUp) {
             return true;
         }
-        let finished = revoking().all(|(_, state)| state.delivered_to.is_none());
+        let finished = agenda.is_empty(List::Finish);
         self.run_commits(now);
         finished && self.commits.is_idle()
     }

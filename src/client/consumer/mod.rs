@@ -5,6 +5,7 @@
 //! all over the state of the partitions (`subscription`). A partition that is taken away, or
 //! sought, gets a new fence, so that nothing late is mistaken for something new.
 
+mod agenda;
 mod application_assignor;
 mod assignor;
 mod config;
@@ -26,6 +27,7 @@ use super::{ClientEffect, ClientEvent, CommandId, ErrorKind, KafkaError, TopicPa
 use crate::now::{Instant, Now};
 use crate::protocol::messages::metadata_request::MetadataRequest;
 use crate::protocol::{ErrorCode, Request, Response};
+use agenda::List;
 use fetcher::Fetch;
 use membership::{Membership, State};
 use offsets::Commits;
@@ -384,6 +386,7 @@ impl Consumer {
         match answer {
             Answer::Metadata(Ok(())) => {
                 self.refuse_topics(now);
+                self.find_leaders(now);
                 self.metadata_read(now);
             }
             // They are asked for again until they come.
@@ -423,6 +426,17 @@ impl Consumer {
                     self.outputs.push(ConsumerOutput::Topics { id, result });
                 }
             },
+        }
+    }
+
+    /// Partitions that waited for a leader may have one.
+    fn find_leaders(&mut self, now: Now) {
+        let agenda = self.partitions.agenda(now);
+        let leaderless: Vec<_> = agenda.list(List::Leaderless).cloned().collect();
+        for name in leaderless {
+            if let Some(state) = self.partitions.get_mut(&name) {
+                state.leaderless = false;
+            }
         }
     }
 
@@ -554,12 +568,11 @@ impl Consumer {
         self.outputs.push(ConsumerOutput::Event(event));
     }
 
-    fn deadline(&self, now: Now) -> Option<Instant> {
+    fn deadline(&mut self, now: Now) -> Option<Instant> {
         if self.closed {
             return None;
         }
-        let pauses = self.partitions.iter().map(|(_, state)| state.not_before);
-        let pauses = pauses.filter(|at| *at > now.monotonic);
+        let pauses = self.partitions.agenda(now).deadline().into_iter();
         let membership = self.membership.deadline(now);
         let commits = self.commits.deadline(now, self.config.auto_commit);
         let lanes = self.lane_deadline();

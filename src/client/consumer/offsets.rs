@@ -19,6 +19,7 @@ use crate::protocol::messages::offset_fetch_request::{
 };
 use crate::protocol::{ErrorCode, Request, Response};
 
+use super::agenda::List;
 use super::assignor::by_topic;
 use super::config::{AutoCommit, ConsumerEvent, IsolationLevel, OffsetReset, OffsetToCommit};
 use super::fetcher::{listed, no_offset};
@@ -81,36 +82,34 @@ impl Consumer {
     pub(super) fn find_positions(&mut self, now: Now) {
         let mut committed = Vec::new();
         let mut listed: BTreeMap<i32, Vec<(TopicPartition, i64)>> = BTreeMap::new();
-        let mut leaderless = false;
-        let metadata = &self.cluster.metadata;
-        for (name, state) in self.partitions.iter_mut() {
-            if state.not_before > now.monotonic {
+        let may_ask = !self.config.group_id.is_empty() && !self.membership.waits_for_members();
+        let names: Vec<_> = self
+            .partitions
+            .agenda(now)
+            .list(List::Find)
+            .cloned()
+            .collect();
+        for name in names {
+            let Some(state) = self.partitions.get_mut(&name) else {
                 continue;
-            }
+            };
             match &mut state.position {
-                Position::Committed { asked }
-                    if !*asked
-                        && !self.config.group_id.is_empty()
-                        && !self.membership.waits_for_members() =>
-                {
+                Position::Committed { asked } if may_ask => {
                     *asked = true;
-                    committed.push(name.clone());
+                    committed.push(name);
                 }
-                Position::Listed { timestamp, asked } if !*asked => match metadata.leader(name) {
-                    Some(leader) => {
-                        *asked = true;
-                        listed
-                            .entry(leader)
-                            .or_default()
-                            .push((name.clone(), *timestamp));
+                Position::Listed { timestamp, asked } => {
+                    match self.cluster.metadata.leader(&name) {
+                        Some(leader) => {
+                            *asked = true;
+                            let partition = (name, *timestamp);
+                            listed.entry(leader).or_default().push(partition);
+                        }
+                        None => self.wait_for_leader(&name),
                     }
-                    None => leaderless = true,
-                },
-                _ => {}
+                }
+                Position::Committed { .. } | Position::At(_) => {}
             }
-        }
-        if leaderless {
-            self.cluster.request_refresh();
         }
         if !committed.is_empty() {
             self.fetch_committed(now, committed);
@@ -410,7 +409,7 @@ impl Consumer {
     /// What was processed since the partitions are assigned is to be committed. False when there is
     /// nothing.
     fn queue_uncommitted(&mut self, now: Now, id: Option<CommandId>) -> bool {
-        let offsets = self.uncommitted();
+        let offsets = self.uncommitted(now);
         if offsets.is_empty() {
             return false;
         }
@@ -618,13 +617,17 @@ impl Consumer {
         }
     }
 
-    fn uncommitted(&self) -> Vec<OffsetToCommit> {
-        let offsets = self.partitions.iter().filter_map(|(name, state)| {
-            let offset = state
-                .resolved
-                .filter(|_| state.resolved != state.committed)?;
+    fn uncommitted(&mut self, now: Now) -> Vec<OffsetToCommit> {
+        let names: Vec<_> = self
+            .partitions
+            .agenda(now)
+            .list(List::Commit)
+            .cloned()
+            .collect();
+        let offsets = names.into_iter().filter_map(|name| {
+            let offset = self.partitions.get(&name)?.resolved?;
             Some(OffsetToCommit {
-                topic: name.topic.clone(),
+                topic: name.topic,
                 partition: name.partition,
                 offset,
                 metadata: None,

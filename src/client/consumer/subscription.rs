@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::client::TopicPartition;
-use crate::now::Instant;
+use crate::now::{Instant, Now};
 
+use super::agenda::{Agenda, Entry, List};
 use super::config::OffsetReset;
 use super::fetcher::{Asked, Buffer};
 
@@ -19,6 +20,7 @@ pub(super) struct Partitions {
     /// not assigned any more.
     handed_out: BTreeMap<TopicPartition, HandedOut>,
     next_fence: u64,
+    agenda: Agenda,
 }
 
 /// A batch that the application has got.
@@ -56,6 +58,8 @@ pub(super) struct Partition {
     /// To be given up: nothing more is delivered.
     pub revoking: bool,
     pub offset_reset: OffsetReset,
+    /// Nobody could be asked: it waits for metadata.
+    pub leaderless: bool,
     /// After an error, nothing is asked before this.
     pub not_before: Instant,
     pub failures: u32,
@@ -103,9 +107,11 @@ impl Partitions {
             committed: None,
             revoking: false,
             offset_reset,
+            leaderless: false,
             not_before: Instant::default(),
             failures: 0,
         };
+        self.agenda.change(&partition);
         self.assigned.insert(partition, state);
     }
 
@@ -114,14 +120,13 @@ impl Partitions {
     }
 
     pub fn get_mut(&mut self, partition: &TopicPartition) -> Option<&mut Partition> {
+        self.agenda.change(partition);
         self.assigned.get_mut(partition)
     }
 
     /// The partition, unless the fence says that something older is meant.
     pub fn fenced(&mut self, partition: &TopicPartition, fence: u64) -> Option<&mut Partition> {
-        self.assigned
-            .get_mut(partition)
-            .filter(|state| state.fence == fence)
+        self.get_mut(partition).filter(|state| state.fence == fence)
     }
 
     /// The application gets a batch of the partition.
@@ -133,6 +138,7 @@ impl Partitions {
                 processed: false,
             };
             self.handed_out.insert(partition.clone(), handed_out);
+            self.agenda.change(partition);
         }
     }
 
@@ -140,12 +146,15 @@ impl Partitions {
     pub fn processed(&mut self, partition: &TopicPartition, fence: u64) {
         if let Some(handed_out) = self.handed_out.get_mut(partition) {
             handed_out.processed |= handed_out.fence == fence;
+            self.agenda.change(partition);
         }
     }
 
     /// The application works on nothing any more.
     pub fn forget_handed_out(&mut self) {
-        self.handed_out.clear();
+        for partition in std::mem::take(&mut self.handed_out).into_keys() {
+            self.agenda.change(&partition);
+        }
     }
 
     /// Whether the application still works on what it got of the partition before that was taken
@@ -169,12 +178,67 @@ impl Partitions {
         self.assigned.get(partition).map(|state| state.assignment)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&TopicPartition, &Partition)> {
-        self.assigned.iter()
+    /// All of them: for what concerns the whole assignment.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&TopicPartition, &mut Partition)> {
+        self.assigned
+            .keys()
+            .for_each(|name| self.agenda.change(name));
+        self.assigned.iter_mut()
     }
 
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&TopicPartition, &mut Partition)> {
-        self.assigned.iter_mut()
+    /// What is to be done now, and for which of them.
+    pub fn agenda(&mut self, now: Now) -> &Agenda {
+        while let Some(name) = self.agenda.next_changed(now.monotonic) {
+            let entry = self.entry(now, &name);
+            self.agenda.enter(name, entry);
+        }
+        &self.agenda
+    }
+
+    fn entry(&self, now: Now, name: &TopicPartition) -> Entry {
+        let Some(state) = self.assigned.get(name) else {
+            return Entry::default();
+        };
+        let waits = state.not_before > now.monotonic;
+        let asks = !waits && !state.leaderless;
+        let paused = self.is_paused(name);
+        let finds = matches!(
+            state.position,
+            Position::Committed { asked: false } | Position::Listed { asked: false, .. }
+        );
+        let fetches = match state.position {
+            Position::At(offset) => {
+                let is_asked = |asked: Asked| asked.is_for(state.fence, offset);
+                !state.asked.is_some_and(is_asked)
+                    && state.buffer.is_none()
+                    && !state.revoking
+                    && !paused
+            }
+            _ => false,
+        };
+        let delivers = state.buffer.is_some()
+            && state.delivered_to.is_none()
+            && !state.revoking
+            && !paused
+            && !self.is_in_former_hand(name);
+        let lists = [
+            (List::Find, finds && asks),
+            (List::Fetch, fetches && asks),
+            (List::Deliver, delivers),
+            (
+                List::Commit,
+                state.resolved.is_some() && state.resolved != state.committed,
+            ),
+            (List::GiveUp, state.revoking),
+            (List::Finish, state.revoking && state.delivered_to.is_some()),
+            (List::Leaderless, state.leaderless),
+        ];
+        let lists = lists.into_iter().filter(|(_, belongs)| *belongs);
+        Entry {
+            lists: lists.map(|(list, _)| list).collect(),
+            timer: waits.then_some(state.not_before),
+            buffered_bytes: state.buffer.as_ref().map_or(0, Buffer::size_bytes),
+        }
     }
 
     pub fn names(&self) -> Vec<TopicPartition> {
@@ -192,6 +256,7 @@ impl Partitions {
             .collect();
         for name in &names {
             self.assigned.remove(name);
+            self.agenda.change(name);
         }
         names
     }
@@ -199,7 +264,7 @@ impl Partitions {
     /// Goes on at `offset` (-1 the end, -2 the beginning); what was delivered becomes stale.
     pub fn seek(&mut self, partition: &TopicPartition, offset: i64) {
         let fence = self.take_fence();
-        match self.assigned.get_mut(partition) {
+        match self.get_mut(partition) {
             Some(state) => {
                 state.fence = fence;
                 state.position = position_for(offset);
@@ -207,6 +272,7 @@ impl Partitions {
                 state.delivered_to = None;
                 state.resolved = Some(offset).filter(|offset| *offset >= 0);
                 state.not_before = Instant::default();
+                state.leaderless = false;
             }
             None => {
                 self.seeks.insert(partition.clone(), offset);
@@ -231,10 +297,11 @@ impl Partitions {
         }
         // What is paused for long must not take the room of what is not.
         let paused = &self.paused;
-        for (name, state) in &mut self.assigned {
+        for (name, state) in of_topic(&mut self.assigned, topic) {
             if is_paused(paused, name) {
                 state.buffer = None;
             }
+            self.agenda.change(name);
         }
     }
 
@@ -249,25 +316,27 @@ impl Partitions {
             }
             (None, _) => {}
         }
+        for (name, _) in of_topic(&mut self.assigned, topic) {
+            self.agenda.change(name);
+        }
     }
 
     pub fn is_paused(&self, partition: &TopicPartition) -> bool {
         is_paused(&self.paused, partition)
     }
 
-    /// Bytes that wait to be delivered.
-    pub fn buffered_bytes(&self) -> usize {
-        let buffers = self
-            .assigned
-            .values()
-            .filter_map(|state| state.buffer.as_ref());
-        buffers.map(Buffer::size_bytes).sum()
-    }
-
     fn take_fence(&mut self) -> u64 {
         self.next_fence += 1;
         self.next_fence
     }
+}
+
+fn of_topic<'a>(
+    assigned: &'a mut BTreeMap<TopicPartition, Partition>,
+    topic: &str,
+) -> impl Iterator<Item = (&'a TopicPartition, &'a mut Partition)> {
+    let all = TopicPartition::new(topic, i32::MIN)..=TopicPartition::new(topic, i32::MAX);
+    assigned.range_mut(all)
 }
 
 fn is_paused(paused: &BTreeMap<String, Pause>, partition: &TopicPartition) -> bool {
