@@ -39,10 +39,15 @@ impl Deadlines {
     pub fn set(&mut self, id: PartitionId, due_ms: i64) {
         self.forget(id);
         if due_ms != NEVER_MS {
-            let check_ms = self.check_from(due_ms);
-            self.times.insert(id, check_ms);
-            self.by_time.insert((check_ms, id));
+            self.set_at(id, self.check_from(due_ms));
         }
+    }
+
+    /// Looks at a log at this time, whether there is a check or not.
+    pub fn set_at(&mut self, id: PartitionId, time_ms: i64) {
+        self.forget(id);
+        self.times.insert(id, time_ms);
+        self.by_time.insert((time_ms, id));
     }
 
     /// Looks at a log at the first check from `due_ms` on, unless it is looked at before.

@@ -18,10 +18,13 @@ use crate::now::{Instant, Now};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
-/// How long after opening retention is checked first, unless checks are more frequent: it should not
-/// hold up who waits for the start. Kafka's `log.initial.task.delay.ms` is 30 s, but a page may be
-/// looked at for a few seconds a day.
-pub const RETENTION_INITIAL_DELAY_MS: u64 = 3_000;
+/// How long after opening retention is checked first, unless checks are more frequent
+/// (`log.initial.task.delay.ms`).
+pub const RETENTION_INITIAL_DELAY_MS: u64 = 30_000;
+
+/// How long after opening what had expired before is looked at: it should not hold up who waits for
+/// the start, but a page may be looked at for a few seconds a day.
+pub const EXPIRED_DELAY_MS: i64 = 3_000;
 
 /// Logs of which one commit deletes, or writes the head alone.
 pub const TRIM_PARTITIONS_MAX: usize = 256;
@@ -51,6 +54,7 @@ pub(super) struct Maintenance {
     rewrite: Option<Rewrite>,
     /// The rewrite, or deletions, are in the commit in flight.
     rewriting: bool,
+    opened_ms: i64,
     wake: Option<Wake>,
 }
 
@@ -118,6 +122,7 @@ impl Maintenance {
             waiting: None,
             rewrite: None,
             rewriting: false,
+            opened_ms: 0,
             wake: None,
         }
     }
@@ -126,6 +131,7 @@ impl Maintenance {
     pub fn opened(&mut self, now: Now) {
         let delay_ms =
             (RETENTION_INITIAL_DELAY_MS as i64).min(self.retention_deadlines.interval_ms());
+        self.opened_ms = now.wall.0;
         self.retention_deadlines.start(now.wall.0 + delay_ms);
         self.cleaner_deadlines.start(now.wall.0);
     }
@@ -133,7 +139,11 @@ impl Maintenance {
     /// The config of a log is another: what it waits for is too.
     pub fn configured(&mut self, now: Now, log: &Log) {
         let (retention_ms, cleaning_ms) = due_ms(now, log);
-        self.retention_deadlines.set(log.id, retention_ms);
+        let expired_at_ms = self.opened_ms + EXPIRED_DELAY_MS;
+        match log.stored && retention_ms <= now.wall.0 && now.wall.0 < expired_at_ms {
+            true => self.retention_deadlines.set_at(log.id, expired_at_ms),
+            false => self.retention_deadlines.set(log.id, retention_ms),
+        }
         self.cleaner_deadlines.set(log.id, cleaning_ms);
     }
 

@@ -59,17 +59,22 @@ impl Node {
     }
 
     pub fn checking(medium: FaultyMedium, config: MaintenanceConfig) -> Node {
-        let node = Node::opened(medium, config);
+        let node = Node::opened(medium, config, START_MS);
         assert_eq!(node.events.first(), Some(&LogEvent::Opened));
         node
     }
 
-    /// What is told when the medium is opened.
-    pub fn opening(medium: FaultyMedium) -> Vec<LogEvent> {
-        Node::opened(medium, MaintenanceConfig::default()).events
+    /// Opens what the medium has at a time of the wall clock.
+    pub fn opened_at(medium: FaultyMedium, wall_ms: i64) -> Node {
+        Node::opened(medium, MaintenanceConfig::default(), wall_ms)
     }
 
-    fn opened(medium: FaultyMedium, config: MaintenanceConfig) -> Node {
+    /// What is told when the medium is opened.
+    pub fn opening(medium: FaultyMedium) -> Vec<LogEvent> {
+        Node::opened_at(medium, START_MS).events
+    }
+
+    fn opened(medium: FaultyMedium, config: MaintenanceConfig, wall_ms: i64) -> Node {
         let storage = FaultyStorage::new(&medium);
         storage.open_now().unwrap();
         let mut node = Node {
@@ -78,7 +83,7 @@ impl Node {
             logs: LogManager::new(LogLimits::default(), config),
             now: Now {
                 monotonic: Instant(0),
-                wall: Timestamp(START_MS),
+                wall: Timestamp(wall_ms),
             },
             events: Vec::new(),
             commits: 0,

@@ -3,7 +3,7 @@
 
 use super::node::*;
 use crate::log::journal::MOVE_PARTITIONS_MAX;
-use crate::log::maintenance::{RETENTION_INITIAL_DELAY_MS, TRIM_PARTITIONS_MAX};
+use crate::log::maintenance::{EXPIRED_DELAY_MS, RETENTION_INITIAL_DELAY_MS, TRIM_PARTITIONS_MAX};
 use crate::log::*;
 use crate::record::{BatchBuilder, BatchFields, Compression, NO_TIMESTAMP, TimestampType};
 use crate::storage::Store;
@@ -156,6 +156,24 @@ fn a_record_without_a_timestamp_expires_by_the_time_of_its_append() {
         node.pass(6 * MINUTE_MS);
         assert_eq!(start(&node, p0()), 1);
     }
+}
+
+#[test]
+fn what_had_expired_before_the_opening_goes_for_who_stays_a_few_seconds() {
+    let mut node = Node::with_config(retained(HOUR_MS));
+    node.produce(p0(), &[1]);
+    node.settle();
+    let mut node = Node::opened_at(node.medium.clone(), START_MS + 2 * HOUR_MS);
+    node.ensure(p0(), retained(HOUR_MS));
+    // What is old when it is appended waits for the regular check.
+    node.append(p0(), batch(START_MS, &[2])).unwrap();
+    node.ensure(id(1), retained(HOUR_MS));
+    node.append(id(1), batch(START_MS, &[3])).unwrap();
+    node.pass(EXPIRED_DELAY_MS);
+    assert_eq!(start(&node, p0()), 2);
+    assert_eq!(start(&node, id(1)), 0);
+    node.pass(RETENTION_INITIAL_DELAY_MS as i64);
+    assert_eq!(start(&node, id(1)), 1);
 }
 
 #[test]
