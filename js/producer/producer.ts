@@ -1,5 +1,6 @@
 // Sends messages.
 import { bindMethods } from "../client/bound.js";
+import { abortable, type CommandPort } from "../client/command_port.js";
 import { type Connection, Connector } from "../client/connection.js";
 import { Instrumentation } from "../client/instrumentation.js";
 import type { Shared } from "../client/shared.js";
@@ -38,13 +39,17 @@ interface Sent {
   partitions: (Omit<RecordMetadata, "topicName"> & { topic: string })[];
 }
 
+type Partitioner = (args: PartitionerArgs) => number;
+
 export class Producer implements Sender {
   readonly events = PRODUCER_EVENTS;
   readonly #config: ProducerConfig;
   readonly #logger: Logger;
   readonly #instrumentation: Instrumentation<ProducerPayloads>;
   /** Only the application's own: Kafka's runs in the wasm. */
-  readonly #partitioner: ((args: PartitionerArgs) => number) | undefined;
+  readonly #partitioner: Partitioner | undefined;
+  /** Settle when the last send of a topic has left, while an own partitioner is asked. */
+  readonly #turns = new Map<string, Promise<void>>();
   readonly #connector: Connector;
   #disconnecting: Promise<void> | undefined;
 
@@ -98,25 +103,34 @@ export class Producer implements Sender {
     this.#check(acks, topicMessages);
     const { port } = this.#connected();
     signal?.throwIfAborted();
-    let merged = merge(topicMessages);
+    const merged = merge(topicMessages);
     if (merged.length === 0) return [];
+    const send = (all: TopicMessages[]): Promise<Sent> => {
+      const topics = all.map(({ topic, messages }) => ({
+        topic,
+        records: encodeMessages(topic, messages),
+      }));
+      const command = { type: "send", acks, timeoutMs: timeout, compression, topics };
+      const transfer = topics.map(({ records }) => records.buffer);
+      return port.request<Sent>(command, { signal, transfer });
+    };
+    const partitioner = this.#partitioner;
     // Awaiting where there is nothing to wait for would let a later send overtake.
-    if (this.#partitioner !== undefined)
-      merged = await this.#partitioned(this.#partitioner, merged);
-    const topics = merged.map(({ topic, messages }) => ({
-      topic,
-      records: encodeMessages(topic, messages),
-    }));
-    const command = { type: "send", acks, timeoutMs: timeout, compression, topics };
-    const transfer = topics.map(({ records }) => records.buffer);
-    const { partitions } = await port.request<Sent>(command, { signal, transfer });
+    const sent =
+      partitioner === undefined
+        ? send(merged)
+        : abortable(this.#inTurn(port, partitioner, merged, send), signal);
+    const { partitions } = await sent;
     if (acks === ACKS_NONE) return [];
     return partitions.map(({ topic, ...metadata }) => ({ topicName: topic, ...metadata }));
   }
 
   /** Resolves when all that was sent before has been answered. */
   async flush({ signal }: Abortable = {}): Promise<void> {
-    await this.#connected().port.request({ type: "flush" }, { signal });
+    const { port } = this.#connected();
+    // What was sent before may not have left yet.
+    if (0 < this.#turns.size) await abortable(Promise.all(this.#turns.values()), signal);
+    await port.request({ type: "flush" }, { signal });
   }
 
   /** Whether the broker drops what is sent twice: all that is sent with `acks: -1`. */
@@ -149,6 +163,7 @@ export class Producer implements Sender {
 
   async #disconnect(): Promise<void> {
     try {
+      await Promise.all(this.#turns.values());
       await this.#connector.disconnect();
     } finally {
       this.#instrumentation.emit("producer.disconnect", null);
@@ -191,24 +206,49 @@ export class Producer implements Sender {
     }
   }
 
-  /** With the partitions that the application's own partitioner chooses. */
-  #partitioned(
-    partitioner: (args: PartitionerArgs) => number,
+  /**
+   * Sends with the partitions that the application's own partitioner chooses. It must be told of the
+   * topic's partitions first; the sends of a topic leave in the order of their calls all the same.
+   */
+  #inTurn(
+    port: CommandPort,
+    partitioner: Partitioner,
     topicMessages: TopicMessages[],
-  ): Promise<TopicMessages[]> {
-    const { port } = this.#connected();
-    return Promise.all(
-      topicMessages.map(async ({ topic, messages }) => {
-        const { partitions: partitionMetadata } = await port.request<{
-          partitions: PartitionMetadata[];
-        }>({ type: "partitionsFor", topic });
-        const choose = (message: Message): Message => {
-          return { ...message, partition: partitioner({ topic, partitionMetadata, message }) };
-        };
-        return { topic, messages: messages.map(choose) };
-      }),
-    );
+    send: (all: TopicMessages[]) => Promise<Sent>,
+  ): Promise<Sent> {
+    const topics = topicMessages.map(({ topic }) => topic);
+    const before = Promise.all(topics.map((topic) => this.#turns.get(topic) ?? Promise.resolve()));
+    const left = before
+      .then(() => partitioned(port, partitioner, topicMessages))
+      // It has left when it is posted; its answer is not waited for here.
+      .then((all) => ({ answer: send(all) }));
+    const settled = (): void => {
+      for (const topic of topics) {
+        if (this.#turns.get(topic) === turn) this.#turns.delete(topic);
+      }
+    };
+    const turn = left.then(settled, settled);
+    for (const topic of topics) this.#turns.set(topic, turn);
+    return left.then(({ answer }) => answer);
   }
+}
+
+function partitioned(
+  port: CommandPort,
+  partitioner: Partitioner,
+  topicMessages: TopicMessages[],
+): Promise<TopicMessages[]> {
+  return Promise.all(
+    topicMessages.map(async ({ topic, messages }) => {
+      const { partitions: partitionMetadata } = await port.request<{
+        partitions: PartitionMetadata[];
+      }>({ type: "partitionsFor", topic });
+      const choose = (message: Message): Message => {
+        return { ...message, partition: partitioner({ topic, partitionMetadata, message }) };
+      };
+      return { topic, messages: messages.map(choose) };
+    }),
+  );
 }
 
 /** One list of messages for each topic that has any. */
