@@ -1,4 +1,5 @@
 // Tells the listeners of a client what happens in it.
+import { isError } from "../errors/realm.js";
 import { invalid } from "../errors/refusals.js";
 import type { InstrumentationEvent } from "../types/events.js";
 import type { Logger } from "../types/logger.js";
@@ -78,7 +79,7 @@ export class Instrumentation<Payloads extends object> implements NetworkInstrume
         try {
           await (listener as (event: InstrumentationEvent<Payloads[Type]>) => unknown)(event);
         } catch (error) {
-          const message = error instanceof Error ? error.message : String(error);
+          const message = isError(error) ? error.message : String(error);
           this.#logger.error(`Failed to execute listener: ${message}`, { eventName: type });
         }
       })();

@@ -1,5 +1,6 @@
 // How a group's partitions are shared among its members: assigners of ours, and the application's.
 import { KafkaJSNonRetriableError, KafkaJSTopicMetadataNotLoaded } from "../errors/errors.js";
+import { isBytes, isError } from "../errors/realm.js";
 import { invalid, notImplemented } from "../errors/refusals.js";
 import type {
   Assigner,
@@ -10,7 +11,7 @@ import type {
 } from "../types/assigner.js";
 import type { Logger } from "../types/logger.js";
 import { MessageBytes } from "../types/message_bytes.js";
-import type { Assignment, PartitionMetadata } from "../types/partition.js";
+import type { PartitionMetadata } from "../types/partition.js";
 import { AssignerProtocol } from "./assigner_protocol.js";
 
 const wireNames = new WeakMap<PartitionAssigner, string>();
@@ -39,7 +40,8 @@ export const PartitionAssigners = {
     version: 0,
     assign({ members, topics }) {
       const memberIds = members.map(({ memberId }) => memberId).sort();
-      const assignments = new Map<string, Assignment>(memberIds.map((id) => [id, {}]));
+      // A topic may be called what objects have already.
+      const assignments = new Map(memberIds.map((id) => [id, new Map<string, number[]>()]));
       const partitions = topics.flatMap((topic) =>
         cluster
           .findTopicPartitionMetadata(topic)
@@ -47,13 +49,15 @@ export const PartitionAssigners = {
       );
       partitions.forEach(({ topic, partitionId }, index) => {
         const assignment = assignments.get(memberIds[index % memberIds.length] ?? "");
-        if (assignment !== undefined) (assignment[topic] ??= []).push(partitionId);
+        const own = assignment?.get(topic) ?? [];
+        own.push(partitionId);
+        assignment?.set(topic, own);
       });
       return Array.from(assignments, ([memberId, assignment]) => ({
         memberId,
         memberAssignment: AssignerProtocol.MemberAssignment.encode({
           version: this.version,
-          assignment,
+          assignment: Object.fromEntries(assignment),
         }),
       }));
     },
@@ -98,8 +102,8 @@ export class Assigners {
     partitionAssigners: readonly PartitionAssigner[],
     { groupId, logger }: { groupId: string; logger: Logger },
   ) {
-    if (!(partitionAssigners instanceof Array))
-      throw invalid("partitionAssigners must be an array");
+    const isArray: boolean = Array.isArray(partitionAssigners);
+    if (!isArray) throw invalid("partitionAssigners must be an array");
     this.#groupId = groupId;
     const cluster: AssignerCluster = {
       findTopicPartitionMetadata: (topic) => this.#partitions(topic),
@@ -135,7 +139,7 @@ export class Assigners {
     if (!Array.isArray(assignments)) throw this.#failure(assignor, "assign gave no array");
     return (assignments as (Partial<GroupMemberAssignment> | null)[]).map((given) => {
       const { memberId, memberAssignment } = given ?? {};
-      if (typeof memberId !== "string" || !(memberAssignment instanceof Uint8Array)) {
+      if (typeof memberId !== "string" || !isBytes(memberAssignment)) {
         throw this.#failure(assignor, "assign must give { memberId, memberAssignment: bytes }");
       }
       return { name: memberId, bytes: Array.from(memberAssignment) };
@@ -146,7 +150,7 @@ export class Assigners {
     const state: Partial<GroupState> | undefined = await this.#call(assigner.name, "protocol", () =>
       assigner.protocol({ topics }),
     );
-    if (state.name !== assigner.name || !(state.metadata instanceof Uint8Array)) {
+    if (state.name !== assigner.name || !isBytes(state.metadata)) {
       const message = "protocol must give { name, metadata: bytes } with the assigner's name";
       throw this.#failure(assigner.name, message);
     }
@@ -161,7 +165,7 @@ export class Assigners {
     try {
       return await call();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = isError(error) ? error.message : String(error);
       throw this.#failure(name, `${method} failed: ${message}`, error);
     }
   }

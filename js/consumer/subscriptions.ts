@@ -1,4 +1,5 @@
 // What a consumer has subscribed to.
+import { isRegExp } from "../errors/realm.js";
 import { invalid } from "../errors/refusals.js";
 import { checkOptions, SUBSCRIBE_KINDS } from "../options/checks.js";
 import type { ConsumerSubscribeTopic, ConsumerSubscribeTopics } from "../types/consumer.js";
@@ -62,7 +63,7 @@ function topicsOf(
   }
   const given = topics ?? [topic];
   return given.map((one) => {
-    if ((typeof one === "string" && one !== "") || one instanceof RegExp) return one;
+    if ((typeof one === "string" && one !== "") || isRegExp(one)) return one;
     throw invalid(
       `Invalid topic ${String(one)} (${typeof one}), the topic name has to be a String or a RegExp`,
     );

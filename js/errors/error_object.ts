@@ -13,6 +13,7 @@ import {
   KafkaJSServerDoesNotSupportApiKey,
   TablogError,
 } from "./errors.js";
+import { isError } from "./realm.js";
 import { invalid } from "./refusals.js";
 
 /** An error as it crosses; see `src/bindings/error.rs`. */
@@ -40,7 +41,7 @@ const MEMBER_ID_REQUIRED = 79;
 export function asError(thrown: unknown): KafkaJSError {
   if (thrown instanceof KafkaJSError) return thrown;
   if (isErrorObject(thrown)) return fromObject(thrown);
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = isError(thrown) ? thrown.message : String(thrown);
   return new TablogError(message, { type: "PLATFORM", cause: thrown });
 }
 
@@ -114,7 +115,7 @@ function isErrorObject(thrown: unknown): thrown is ErrorObject {
   return (
     typeof thrown === "object" &&
     thrown !== null &&
-    !(thrown instanceof Error) &&
+    !isError(thrown) &&
     "type" in thrown &&
     "code" in thrown &&
     "message" in thrown

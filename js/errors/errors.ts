@@ -1,4 +1,5 @@
 // The errors that an application sees: KafkaJS's classes, each with `type`, `code` and `retriable`.
+import { isError } from "./realm.js";
 
 export interface DeleteGroupsResult {
   groupId: string;
@@ -213,7 +214,7 @@ export class KafkaJSAggregateError extends KafkaJSError {
 
   constructor(message: Error | string, errors: (Error | string)[]) {
     const first = errors[0];
-    super(message, first instanceof Error ? detailsOf(first) : {});
+    super(message, isError(first) ? detailsOf(first) : {});
     this.errors = errors;
   }
 }

@@ -2,6 +2,7 @@
 //
 // The producer's own partitioner runs in the wasm; these are for applications that wrap them, and
 // for those that still need KafkaJS 1's.
+import { isBytes } from "../errors/realm.js";
 import type {
   DefaultPartitioner,
   ICustomPartitioner,
@@ -53,7 +54,7 @@ function partitioner(hashOf: Hash): ICustomPartitioner {
     return ({ topic, partitionMetadata, message: { partition, key } }) => {
       if (partition !== undefined && (partition as number | null) !== null) return partition;
       if (key !== undefined && key !== null) {
-        const bytes = key instanceof Uint8Array ? key : encoder.encode(key);
+        const bytes = isBytes(key) ? key : encoder.encode(key);
         return (hashOf(bytes) & 0x7fffffff) % partitionMetadata.length;
       }
       const count = counters.get(topic) ?? Math.floor(Math.random() * 2 ** 31);

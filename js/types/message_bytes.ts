@@ -21,8 +21,8 @@ const CHARACTERS_PER_CALL_MAX = 8192;
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Bytes of a message, with the methods of Node's `Buffer` that programs call on them. A view:
- * nothing is copied or decoded before it is asked for.
+ * Bytes of a message, with the methods of Node's `Buffer` that programs call on them. Text is not
+ * decoded before it is asked for.
  */
 export class MessageBytes extends Uint8Array<ArrayBuffer> {
   /** A copy. */
