@@ -19,7 +19,7 @@ pub struct LogLimits {
     /// Rows of the journal from which they are moved when nothing else waits.
     pub journal_idle_move_rows: usize,
     /// Bytes of a chunk, unless one batch is larger; not more than
-    /// [`CHUNK_BYTES_MAX`](super::CHUNK_BYTES_MAX).
+    /// [`CHUNK_BYTES_MAX`].
     pub chunk_bytes_max: usize,
     /// Bytes of the last chunk below which more batches join it.
     pub chunk_merge_bytes_max: usize,

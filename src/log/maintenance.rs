@@ -1,4 +1,4 @@
-//! Background work on the logs: retention and compaction.
+//! Background work on the logs, retention and compaction: what waits, and what is next.
 //!
 //! A log is looked at when its time has come (`deadlines`); nothing walks all logs. What is deleted
 //! of many logs is one commit. One log at a time is compacted: its job goes on until it needs a load
@@ -7,12 +7,10 @@
 
 use super::cleaner::Cleaning;
 use super::deadlines::Deadlines;
-use super::error::LogError;
 use super::journal::MOVE_PARTITIONS_MAX;
-use super::layout::{Chunk, NEVER_MS};
+use super::layout::Chunk;
 use super::load::LoadId;
 use super::log::Log;
-use super::manager::{LogEvent, LogManager};
 use super::{MaintenanceConfig, PartitionId};
 use crate::now::{Instant, Now};
 use bytes::Bytes;
@@ -28,9 +26,6 @@ pub const EXPIRED_DELAY_MS: i64 = 3_000;
 
 /// Logs of which one commit deletes, or writes the head alone.
 pub const TRIM_PARTITIONS_MAX: usize = 256;
-
-/// Steps of jobs that are done within one event.
-const STEPS_MAX: usize = 1024;
 
 /// A deadline that is further away is looked at again after this: the monotonic clock may stand
 /// still while a laptop sleeps.
@@ -96,6 +91,26 @@ impl Rewrite {
     }
 }
 
+/// A piece of work on one log.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// The next step of a cleaning.
+    Clean(Box<Cleaning>),
+    /// Looking for what retention deletes.
+    Retain(PartitionId),
+    /// Looking for something to clean.
+    StartCleaning(PartitionId),
+}
+
+impl Job {
+    pub fn id(&self) -> PartitionId {
+        match self {
+            Job::Clean(cleaning) => cleaning.id,
+            Job::Retain(id) | Job::StartCleaning(id) => *id,
+        }
+    }
+}
+
 /// How far a job has come.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -107,6 +122,8 @@ pub(super) enum Step {
     Wait(LoadId),
     /// Go on when this is committed.
     Commit(Rewrite),
+    /// It is to be cleaned, in further steps.
+    Clean(Cleaning),
 }
 
 impl Maintenance {
@@ -155,13 +172,13 @@ impl Maintenance {
     }
 
     /// Retention has looked at a log, and there is nothing more to delete now.
-    fn retained(&mut self, now: Now, log: &Log) {
+    pub fn retained(&mut self, now: Now, log: &Log) {
         let due_ms = log.expires_at_ms().max(now.wall.0 + 1);
         self.retention_deadlines.set(log.id, due_ms);
     }
 
     /// The cleaner has looked at a log, and comes again when it changes, or at `again_ms`.
-    fn cleaned(&mut self, now: Now, log: &Log, again_ms: i64) {
+    pub fn cleaned(&mut self, now: Now, log: &Log, again_ms: i64) {
         let due_ms = log.cleaned_at_ms().min(again_ms).max(now.wall.0 + 1);
         self.cleaner_deadlines.set(log.id, due_ms);
     }
@@ -172,6 +189,7 @@ impl Maintenance {
     }
 
     /// Moves the tail of a log into segments.
+    #[cfg(test)]
     pub fn want_move(&mut self, id: PartitionId) {
         self.moves.insert(id);
     }
@@ -236,7 +254,74 @@ impl Maintenance {
         self.to_clean.take(&id)
     }
 
-    fn start_due(&mut self, now: Now) {
+    /// The next piece of work, unless all of it waits for storage.
+    pub fn next_job(&mut self, is_under_way: impl Fn(LoadId) -> bool) -> Option<Job> {
+        if self.rewriting || self.rewrite.is_some() || self.waiting.is_some_and(is_under_way) {
+            return None;
+        }
+        self.waiting = None;
+        if let Some(cleaning) = self.cleaning.take() {
+            return Some(Job::Clean(Box::new(cleaning)));
+        }
+        if self.trims.len() >= TRIM_PARTITIONS_MAX || self.moves.len() >= MOVE_PARTITIONS_MAX {
+            return None;
+        }
+        if let Some(id) = self.retention.pop_first() {
+            return Some(Job::Retain(id));
+        }
+        // A cleaning may not run beside deletions of the same log.
+        match self.trims.is_empty() {
+            true => self.next_to_clean().map(Job::StartCleaning),
+            false => None,
+        }
+    }
+
+    /// Does a job again when this load has ended.
+    pub fn wait(&mut self, job: Job, load: LoadId) {
+        self.waiting = Some(load);
+        match job {
+            Job::Clean(cleaning) => self.cleaning = Some(*cleaning),
+            Job::Retain(id) => {
+                self.retention.insert(id);
+            }
+            Job::StartCleaning(id) => {
+                self.to_clean.insert(id);
+            }
+        }
+    }
+
+    /// Goes on with a cleaning.
+    pub fn go_on(&mut self, cleaning: Cleaning) {
+        self.cleaning = Some(cleaning);
+    }
+
+    /// Goes on with a cleaning when this is committed.
+    pub fn commit(&mut self, cleaning: Cleaning, rewrite: Rewrite) {
+        self.cleaning = Some(cleaning);
+        self.rewrite = Some(rewrite);
+    }
+
+    /// Looks at a log again when its tail is in segments.
+    pub fn clean_when_moved(&mut self, id: PartitionId) {
+        self.moves.insert(id);
+        self.to_clean.insert(id);
+    }
+
+    /// A job has failed: the next check tries again.
+    pub fn failed(&mut self, now: Now, job: &Job) {
+        let again_ms = now.wall.0 + 1;
+        match job {
+            Job::Retain(id) => self.retention_deadlines.set(*id, again_ms),
+            job => self.cleaner_deadlines.set(job.id(), again_ms),
+        }
+    }
+
+    /// When to wake up for what was decided last.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.wake.map(|wake| wake.at)
+    }
+
+    pub fn start_due(&mut self, now: Now) {
         while let Some(id) = self.retention_deadlines.pop_due(now.wall.0) {
             self.retention.insert(id);
         }
@@ -254,7 +339,7 @@ impl Maintenance {
 
     /// Decides when to wake up. An instant once told stays while it is for the same deadline, as
     /// the two clocks do not go exactly alike.
-    fn set_wake(&mut self, now: Now, [untold_ms, purge_ms]: [Option<i64>; 2]) {
+    pub fn set_wake(&mut self, now: Now, [untold_ms, purge_ms]: [Option<i64>; 2]) {
         let due_ms = match self.can_go_on() {
             true => Some(now.wall.0 + 1),
             false => [
@@ -297,171 +382,4 @@ fn take_first(ids: &mut BTreeSet<PartitionId>, max: usize) -> BTreeSet<Partition
         None => BTreeSet::new(),
     };
     std::mem::replace(ids, rest)
-}
-
-impl LogManager {
-    /// Starts what is due.
-    pub(super) fn maintain(&mut self, now: Now) {
-        self.maintenance.start_due(now);
-        self.journal.start_purge(now.wall.0);
-        let mut events = std::mem::take(&mut self.untold);
-        self.go_on(now, &mut events);
-        self.untold = events;
-        let untold_ms = (!self.untold.is_empty()).then_some(now.wall.0 + 1);
-        let purge_ms = self.journal.purge_at_ms();
-        self.maintenance.set_wake(now, [untold_ms, purge_ms]);
-    }
-
-    /// Asked after every event, so it may not look at every log.
-    pub(super) fn next_maintenance(&self) -> Option<Instant> {
-        let deadline = self.maintenance.wake.map(|wake| wake.at);
-        // The end of a commit in flight looks by itself.
-        let background = self
-            .background_from
-            .filter(|_| self.commit.is_none() && self.wants_background_commit());
-        [deadline, background, self.held_until()]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    fn wants_background_commit(&self) -> bool {
-        !self.removals.is_empty()
-            || !self.heads_to_write.is_empty()
-            || self.maintenance.wants_commit()
-            || self.journal.may_move(&self.limits)
-            || self.journal.must_purge()
-    }
-
-    /// Goes on with the jobs until one waits.
-    pub(super) fn go_on(&mut self, now: Now, events: &mut Vec<LogEvent>) {
-        for _ in 0..STEPS_MAX {
-            let maintenance = &mut self.maintenance;
-            if maintenance.rewriting || maintenance.rewrite.is_some() {
-                return;
-            }
-            if maintenance
-                .waiting
-                .is_some_and(|load| self.loads.is_under_way(load))
-            {
-                return;
-            }
-            maintenance.waiting = None;
-            let (id, step) = if let Some(mut cleaning) = maintenance.cleaning.take() {
-                let step = self.clean(now, &mut cleaning);
-                let id = cleaning.id;
-                if matches!(step, Ok(Step::GoOn | Step::Wait(_) | Step::Commit(_))) {
-                    self.maintenance.cleaning = Some(cleaning);
-                } else if step.is_err() {
-                    self.maintenance.cleaner_deadlines.set(id, now.wall.0 + 1);
-                }
-                (id, step)
-            } else if maintenance.trims.len() >= TRIM_PARTITIONS_MAX
-                || maintenance.moves.len() >= MOVE_PARTITIONS_MAX
-            {
-                return;
-            } else if let Some(id) = maintenance.retention.pop_first() {
-                let step = self.retain(now, id);
-                match step {
-                    Ok(Step::Wait(_)) => {
-                        self.maintenance.retention.insert(id);
-                    }
-                    Err(_) => {
-                        self.maintenance.retention_deadlines.set(id, now.wall.0 + 1);
-                    }
-                    Ok(_) => {}
-                }
-                (id, step)
-            } else if !maintenance.trims.is_empty() {
-                return;
-            } else if let Some(id) = maintenance.next_to_clean() {
-                let step = self.start_cleaning(now, id);
-                match step {
-                    Ok(Step::Wait(_)) => {
-                        self.maintenance.to_clean.insert(id);
-                    }
-                    Err(_) => self.maintenance.cleaner_deadlines.set(id, now.wall.0 + 1),
-                    Ok(_) => {}
-                }
-                (id, step)
-            } else {
-                return;
-            };
-            match step {
-                Ok(Step::Done | Step::GoOn) => {}
-                Ok(Step::Wait(load)) => self.maintenance.waiting = Some(load),
-                Ok(Step::Commit(rewrite)) => self.maintenance.rewrite = Some(rewrite),
-                Err(LogError::Stopped(why)) => {
-                    self.maintenance.forget(id);
-                    let told = self.logs.get(&id).is_none_or(|log| log.stopped.is_some());
-                    if !told {
-                        self.stop(id, why, events);
-                    }
-                }
-                Err(LogError::UnknownPartition) => self.maintenance.forget(id),
-                // Storage could not be read: the next check tries again.
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Looks whether retention deletes something of `id`, once its index is in memory.
-    fn retain(&mut self, now: Now, id: PartitionId) -> Result<Step, LogError> {
-        let log = self.usable(id)?;
-        if !log.may_trim() {
-            return Ok(Step::Done);
-        }
-        if !log.index.complete {
-            return Ok(Step::Wait(self.load_index(id)?));
-        }
-        match log.trim(now.wall.0) {
-            Ok(_) => self.maintenance.want_trim(id),
-            Err(oldest_ms) => {
-                log.oldest_ms = oldest_ms;
-                if let Some(log) = self.logs.get(&id) {
-                    self.maintenance.retained(now, log);
-                }
-            }
-        }
-        Ok(Step::Done)
-    }
-
-    /// The cleaner is done with a log for now.
-    pub(super) fn check_cleaning(&mut self, now: Now, id: PartitionId) {
-        if let Some(log) = self.logs.get(&id) {
-            self.maintenance.cleaned(now, log, NEVER_MS);
-        }
-    }
-
-    /// Starts to clean `id`, once what is closed of it is in segments and its index in memory.
-    fn start_cleaning(&mut self, now: Now, id: PartitionId) -> Result<Step, LogError> {
-        let limits = self.limits;
-        let log = self.usable(id)?;
-        if !log.config.cleanup_compact {
-            return Ok(Step::Done);
-        }
-        log.roll_if_old(now.wall.0);
-        let again_ms = if log.cleaned_at_ms() > now.wall.0 {
-            NEVER_MS
-        } else if log.has_closed_tail() {
-            self.maintenance.want_move(id);
-            self.maintenance.to_clean.insert(id);
-            return Ok(Step::Done);
-        } else if !log.index.complete {
-            return Ok(Step::Wait(self.load_index(id)?));
-        } else {
-            match Cleaning::start(log, limits, now.wall.0) {
-                Ok(cleaning) => {
-                    self.maintenance.cleaning = Some(cleaning);
-                    return Ok(Step::GoOn);
-                }
-                Err(again_ms) => again_ms,
-            }
-        };
-        log.looked_at_to = log.closed_end();
-        if let Some(log) = self.logs.get(&id) {
-            self.maintenance.cleaned(now, log, again_ms);
-        }
-        Ok(Step::Done)
-    }
 }

@@ -19,6 +19,7 @@ mod derived;
 mod epoch_cache;
 mod error;
 mod index_memory;
+mod jobs;
 mod journal;
 mod layout;
 mod limits;
