@@ -29,10 +29,12 @@ export class BaseKafka {
 
   /** Throws for options that cannot be served, such as `ssl`. */
   constructor(config: KafkaConfig, arrival: Arrival) {
+    const options = clusterOptions(config, arrival);
+    const logger = createLogger(config.logLevel, config.logCreator);
     this.#shared = {
       config,
-      lease: new Lease(clusterOptions(config, arrival)),
-      logger: createLogger(config.logLevel, config.logCreator),
+      lease: new Lease(options, logger),
+      logger,
       clients: new Set(),
     };
   }

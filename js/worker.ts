@@ -2,6 +2,7 @@
 import { BrokerHost } from "./host/broker_host.js";
 import { ClientHost } from "./host/client_host.js";
 import type {
+  Alive,
   FromBrokerHost,
   FromClientHost,
   ToBrokerHost,
@@ -13,7 +14,7 @@ type First = (ToBrokerHost | ToClientHost) & { type: "start" };
 // The library of DOM types describes a window; this is a worker.
 const scope = self as unknown as {
   onmessage: ((event: MessageEvent) => void) | null;
-  postMessage(message: FromBrokerHost | FromClientHost): void;
+  postMessage(message: FromBrokerHost | FromClientHost | Alive): void;
 };
 
 scope.onmessage = ({ data: first }: MessageEvent<First>) => {

@@ -73,7 +73,6 @@ export class Admin {
   }
 
   async disconnect(): Promise<void> {
-    await this.#connector.connecting?.catch(() => undefined);
     try {
       await this.#connector.disconnect();
     } finally {
@@ -305,7 +304,7 @@ export class Admin {
 
   /** Of an admin that nobody connected, too: KafkaJS's admins then connect by themselves. */
   async #port(): Promise<CommandPort> {
-    const { port } = await this.#connector.connect();
+    const { port } = await this.#connector.use();
     return port;
   }
 }

@@ -1,5 +1,6 @@
 // What connect() and disconnect() of every client do with the cluster.
 import type { Cluster } from "../cluster/cluster.js";
+import { TablogError } from "../errors/errors.js";
 import type { ClientKind } from "../host/messages.js";
 import { abortable, CommandPort } from "./command_port.js";
 import type { NetworkInstrumentation } from "./instrumentation.js";
@@ -11,6 +12,14 @@ export interface Connection {
   port: CommandPort;
 }
 
+/** A connection that is being made. */
+interface Attempt {
+  connection: Promise<Connection>;
+  end: AbortController;
+  /** How many wait for it; without any it ends. */
+  waiting: number;
+}
+
 /** A client's connection: made by whoever needs it first, and given up once. */
 export class Connector {
   readonly #shared: Shared;
@@ -18,7 +27,7 @@ export class Connector {
   readonly #kind: ClientKind;
   readonly #options: object;
   readonly #instrumentation: NetworkInstrumentation;
-  #connecting: Promise<Connection> | undefined;
+  #attempt: Attempt | undefined;
   #connection: Connection | undefined;
 
   constructor(
@@ -45,26 +54,29 @@ export class Connector {
     return this.#connection?.port.failed === false;
   }
 
-  /** What is being made; rejects when that fails. */
-  get connecting(): Promise<Connection> | undefined {
-    return this.#connecting;
+  /**
+   * For the application, which asked for it: begins anew where the cluster was lost. Waits for the
+   * broker (as long as another tab has it) and starts a state machine.
+   */
+  connect(signal?: AbortSignal): Promise<Connection> {
+    return this.#connected(true, signal);
   }
 
-  /** Waits for the broker (as long as another tab has it) and starts a state machine. */
-  async connect(signal?: AbortSignal): Promise<Connection> {
-    if (this.#connection?.port.failed === false) return this.#connection;
-    this.#connecting ??= this.#connect(signal);
-    try {
-      this.#connection = await this.#connecting;
-    } finally {
-      this.#connecting = undefined;
-    }
-    this.#shared.clients.add(this.#client);
-    return this.#connection;
+  /** For a call that needs a connection: as `connect`, but what was lost stays lost. */
+  use(): Promise<Connection> {
+    return this.#connected(false);
+  }
+
+  /** Ends what is being made; who waits for it is told. */
+  cancel(): void {
+    const message = "the client was disconnected before it was connected";
+    this.#attempt?.end.abort(new TablogError(message, { type: "CLOSED" }));
+    this.#attempt = undefined;
   }
 
   /** Lets the state machine finish, ends it, and gives the cluster back. */
   async disconnect(): Promise<void> {
+    this.cancel();
     const connection = this.#connection;
     this.#connection = undefined;
     this.#shared.clients.delete(this.#client);
@@ -79,6 +91,52 @@ export class Connector {
     }
   }
 
+  async #connected(anew: boolean, signal?: AbortSignal): Promise<Connection> {
+    signal?.throwIfAborted();
+    if (this.#connection?.port.failed === false) return this.#connection;
+    const attempt = (this.#attempt ??= this.#begin(anew));
+    attempt.waiting += 1;
+    try {
+      return await abortable(attempt.connection, signal);
+    } finally {
+      attempt.waiting -= 1;
+      if (attempt.waiting === 0) {
+        if (this.#attempt === attempt) this.#attempt = undefined;
+        attempt.end.abort();
+      }
+    }
+  }
+
+  #begin(anew: boolean): Attempt {
+    const end = new AbortController();
+    // Who closes the Kafka disconnects those, too, that are not connected yet.
+    this.#shared.clients.add(this.#client);
+    return { connection: this.#make(anew, end.signal), end, waiting: 0 };
+  }
+
+  async #make(anew: boolean, signal: AbortSignal): Promise<Connection> {
+    const { clients, lease } = this.#shared;
+    let cluster: Cluster | undefined;
+    let port: CommandPort | undefined;
+    try {
+      cluster = lease.acquire(anew);
+      // Not before: the cluster might have ended without a user.
+      this.#forget();
+      await cluster.running(signal);
+      port = new CommandPort(cluster, this.#kind, this.#options, this.#instrumentation);
+      await port.request({ type: "connect" }, { signal });
+      signal.throwIfAborted();
+    } catch (error) {
+      port?.close();
+      if (cluster !== undefined) lease.release(cluster);
+      const another = this.#attempt !== undefined && this.#attempt.end.signal !== signal;
+      if (this.#connection === undefined && !another) clients.delete(this.#client);
+      throw error;
+    }
+    this.#connection = { cluster, port };
+    return this.#connection;
+  }
+
   /** Gives up a connection whose state machine is gone. */
   #forget(): void {
     if (this.#connection === undefined) return;
@@ -86,23 +144,5 @@ export class Connector {
     this.#connection = undefined;
     port.close();
     this.#shared.lease.release(cluster);
-  }
-
-  async #connect(signal: AbortSignal | undefined): Promise<Connection> {
-    signal?.throwIfAborted();
-    const { lease } = this.#shared;
-    const cluster = lease.acquire();
-    this.#forget();
-    let port: CommandPort | undefined;
-    try {
-      await abortable(cluster.running(), signal);
-      port = new CommandPort(cluster, this.#kind, this.#options, this.#instrumentation);
-      await port.request({ type: "connect" }, { signal });
-      return { cluster, port };
-    } catch (error) {
-      port?.close();
-      lease.release(cluster);
-      throw error;
-    }
   }
 }

@@ -2,6 +2,7 @@
 import { isError } from "../errors/realm.js";
 import { invalid } from "../errors/refusals.js";
 import type { InstrumentationEvent } from "../types/events.js";
+import { Listeners } from "../platform/listeners.js";
 import type { Logger } from "../types/logger.js";
 
 let nextEventId = 0;
@@ -19,8 +20,7 @@ export class Instrumentation<Payloads extends object> implements NetworkInstrume
   readonly #kind: string;
   readonly #names: Record<string, string>;
   readonly #logger: Logger;
-  readonly #listeners = new Map<string, Set<(event: InstrumentationEvent<never>) => unknown>>();
-
+  readonly #listeners = new Map<string, Listeners<InstrumentationEvent<never>>>();
   readonly #observers = new Set<(on: boolean) => void>();
 
   constructor(kind: string, names: Record<string, string>, logger: Logger) {
@@ -38,14 +38,12 @@ export class Instrumentation<Payloads extends object> implements NetworkInstrume
       const names = Object.keys(this.#names).map((key) => `${this.#kind}.events.${key}`);
       throw invalid(`Event name should be one of ${names.join(", ")}`);
     }
-    const listeners = this.#listeners.get(type) ?? new Set();
+    const listeners = this.#listeners.get(type) ?? this.#listenersOf(type);
     this.#listeners.set(type, listeners);
-    // A function of its own, so that the same listener can be added twice.
-    const own = (event: InstrumentationEvent<Payloads[Type]>): unknown => listener(event);
-    listeners.add(own);
+    const remove = listeners.add(listener);
     this.#tellObservers();
     return () => {
-      listeners.delete(own);
+      remove();
       this.#tellObservers();
     };
   }
@@ -71,18 +69,23 @@ export class Instrumentation<Payloads extends object> implements NetworkInstrume
     return [...this.#listeners].some(([type, own]) => type.startsWith(prefix) && own.size > 0);
   }
 
-  /** Tells the listeners. What they throw is logged: it is not the client's. */
+  #listenersOf(eventName: string): Listeners<InstrumentationEvent<never>> {
+    return new Listeners((error) => {
+      const message = isError(error) ? error.message : String(error);
+      this.#logger.error(`Failed to execute listener: ${message}`, { eventName });
+    });
+  }
+
+  /** Tells the listeners. */
   emit<Type extends keyof Payloads & string>(type: Type, payload: Payloads[Type]): void {
-    for (const listener of this.#listeners.get(type) ?? []) {
-      const event = { id: String(nextEventId++), type, timestamp: Date.now(), payload };
-      void (async () => {
-        try {
-          await (listener as (event: InstrumentationEvent<Payloads[Type]>) => unknown)(event);
-        } catch (error) {
-          const message = isError(error) ? error.message : String(error);
-          this.#logger.error(`Failed to execute listener: ${message}`, { eventName: type });
-        }
-      })();
-    }
+    const listeners = this.#listeners.get(type);
+    if (listeners === undefined || listeners.size === 0) return;
+    const event = {
+      id: String(nextEventId++),
+      type,
+      timestamp: Date.now(),
+      payload: payload as never,
+    };
+    listeners.tell(event);
   }
 }

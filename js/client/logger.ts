@@ -1,9 +1,14 @@
 // What the package says to whoever watches a console.
-import { type logCreator, type Logger, logLevel } from "../types/logger.js";
+import { Listeners } from "../platform/listeners.js";
+import { type logCreator, type LogEntry, type Logger, logLevel } from "../types/logger.js";
 
 /** The logger of a `Kafka`. */
 export function createLogger(level = logLevel.INFO, creator: logCreator = consoleCreator): Logger {
-  const write = creator(level);
+  // The application's own way of writing must not stop what is logged about.
+  const lines = new Listeners<LogEntry>((error) => {
+    console.error(error);
+  });
+  lines.add(creator(level));
   let rootLevel = level;
   const logger = (namespace: string, ownLevel?: logLevel): Logger => {
     const at =
@@ -12,7 +17,7 @@ export function createLogger(level = logLevel.INFO, creator: logCreator = consol
         if ((ownLevel ?? rootLevel) < lineLevel) return;
         const timestamp = new Date().toISOString();
         const log = { timestamp, logger: "tablog", message, ...extra };
-        write({ namespace, level: lineLevel, label: logLevel[lineLevel], log });
+        lines.tell({ namespace, level: lineLevel, label: logLevel[lineLevel], log });
       };
     return {
       info: at(logLevel.INFO),

@@ -1,5 +1,4 @@
 // Where messages for a host go: to a worker, or to an object of this thread.
-import { asError } from "../errors/error_object.js";
 
 /** Why a host is gone. */
 export interface HostFailure {
@@ -14,16 +13,7 @@ export interface Channel<Message> {
   onError?: (failure: HostFailure) => void;
 }
 
-export function workerChannel<Out>(
-  spawn: () => Worker,
-  tell: (message: never) => void,
-): Channel<Out> {
-  let worker: Worker;
-  try {
-    worker = spawn();
-  } catch (error) {
-    return deadChannel({ reason: asError(error).message, notLoaded: true });
-  }
+export function workerChannel<Out>(worker: Worker, tell: (message: never) => void): Channel<Out> {
   worker.onmessage = (event) => {
     tell(event.data as never);
   };
@@ -46,15 +36,13 @@ export function workerChannel<Out>(
   return channel;
 }
 
-/** To a host that could not be started, which is told as of one that fails later. */
-function deadChannel<Out>(failure: HostFailure): Channel<Out> {
-  const channel: Channel<Out> = { post: () => undefined, end: () => undefined };
-  queueMicrotask(() => {
-    channel.onError?.(failure);
-  });
-  return channel;
-}
-
-export function localChannel<Out>(handle: (message: Out) => void): Channel<Out> {
-  return { post: handle, end: () => undefined };
+export function localChannel<Out>(host: { handle(message: Out): void; end(): void }): Channel<Out> {
+  return {
+    post: (message) => {
+      host.handle(message);
+    },
+    end: () => {
+      host.end();
+    },
+  };
 }

@@ -89,7 +89,7 @@ export class Consumer {
 
   /** Stops, and gives up the connection. */
   async disconnect(): Promise<void> {
-    await this.#connector.connecting?.catch(() => undefined);
+    this.#connector.cancel();
     await this.stop();
     await this.#connector.disconnect();
     this.#instrumentation.emit("consumer.disconnect", null);
@@ -212,7 +212,7 @@ export class Consumer {
   }
 
   async describeGroup(): Promise<GroupDescription> {
-    const { port } = await this.#connector.connect();
+    const { port } = await this.#connector.use();
     const { groups } = await describeGroups(port, [this.#config.groupId]);
     const [group] = groups;
     if (group === undefined) throw new KafkaJSError("the broker did not describe the group");
@@ -260,7 +260,7 @@ export class Consumer {
     });
     this.#runner = runner;
     try {
-      const connection = await this.#connector.connect();
+      const connection = await this.#connector.use();
       this.#instrumentation.emit("consumer.connect", null);
       await runner.start(connection);
     } catch (error) {

@@ -1,86 +1,132 @@
-// Hosts a cluster's broker: in a dedicated worker, or in the page's own thread.
+// Hosts a broker of a cluster: in a dedicated worker, or in the page's own thread.
 import { BrokerNode, initSync } from "../bindings.js";
 import type { ErrorObject } from "../errors/error_object.js";
 import { hold } from "../platform/locks.js";
+import { macrotask } from "../platform/timing.js";
 import type { TraceEvent } from "../types/cluster.js";
+import { errorObject } from "./failure.js";
 import { beWatched } from "./liveness.js";
-import type { BrokerOptions, Dial, FromBrokerHost, Liveness, ToBrokerHost } from "./messages.js";
+import type {
+  Alive,
+  BrokerOptions,
+  Dial,
+  FromBrokerHost,
+  Liveness,
+  ToBrokerHost,
+} from "./messages.js";
 
 /** Traces are told together, this often at most. */
 const TRACE_INTERVAL_MS = 16;
-/** Traces kept between two tellings; beyond it the oldest are dropped. */
+/** Traces kept between two tellings; the newest are dropped beyond it. */
 const TRACE_EVENTS_MAX = 10_000;
 
 /** Answers the page's messages with `tell`. */
 export class BrokerHost {
-  readonly #tell: (message: FromBrokerHost) => void;
+  readonly #tell: (message: FromBrokerHost | Alive) => void;
+  readonly #wires = new Map<number, MessagePort>();
   #node: BrokerNode | undefined;
-  #wire: MessagePort | undefined;
   #release: (() => void) | undefined;
   #traces: TraceEvent[] = [];
-  #closed = false;
+  #ended = false;
 
-  constructor(tell: (message: FromBrokerHost) => void) {
+  constructor(tell: (message: FromBrokerHost | Alive) => void) {
     this.#tell = tell;
   }
 
   handle(message: ToBrokerHost): void {
     switch (message.type) {
       case "start":
-        initSync({ module: message.module });
-        void this.#start(message.options, message.liveness);
+        void this.#start(message.module, message.options, message.liveness);
         break;
       case "wire":
-        this.#wire?.close();
-        // A new way comes with new clients: those who dialled in by the old one died with their host.
-        this.#node?.disconnectAll();
-        this.#wire = message.port;
-        this.#wire.onmessage = (event: MessageEvent<Dial>) => {
-          this.#node?.connect(event.data.port);
-        };
-        // In Node a port that listens keeps the process alive; a broker without clients must not.
-        (this.#wire as { unref?(): void }).unref?.();
+        this.#wire(message.wire, message.port);
+        break;
+      case "unwire":
+        this.#wires.get(message.wire)?.close();
+        this.#wires.delete(message.wire);
+        this.#node?.disconnect(message.wire);
         break;
       case "tap":
         this.#tap(message.on);
         break;
       case "close":
-        this.#close();
+        this.end();
+        this.#tell({ type: "closed" });
     }
   }
 
-  async #start(options: BrokerOptions, liveness: Liveness | null): Promise<void> {
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const node = this.#node;
+    this.#node = undefined;
+    node?.close();
+    // It may be the node that tells this, and nobody is freed while he speaks.
+    if (node !== undefined)
+      void macrotask().then(() => {
+        node.free();
+      });
+    for (const port of this.#wires.values()) port.close();
+    this.#wires.clear();
+    this.#release?.();
+  }
+
+  async #start(
+    module: WebAssembly.Module,
+    options: BrokerOptions,
+    liveness: Liveness | null,
+  ): Promise<void> {
     try {
-      const watched = await beWatched(liveness);
-      if (options.storage === "indexeddb") {
-        // The lock decides who tries; the fence in the storage decides who may write.
-        this.#release = await hold(`tablog:${options.cluster}:broker:${options.nodeId}`, () => {
-          this.#tell({ type: "waiting" });
-        });
-      }
-      if (this.#closed) return;
-      const { cluster, storage, config, incarnations } = options;
-      const opened = { cluster, storage, config, incarnations };
+      initSync({ module });
+      this.#tell({ type: "alive", watched: await beWatched(liveness) });
+      if (options.storage === "indexeddb") await this.#own(options);
+      if (this.#isEnded()) return;
+      const { cluster, storage, config, incarnations, nodeId } = options;
+      const opened = {
+        cluster,
+        storage,
+        config: { ...config, "node.id": String(nodeId) },
+        incarnations,
+      };
       const node = await BrokerNode.open(opened, (error: ErrorObject) => {
         this.#release?.();
         this.#tell({ type: "stopped", error });
       });
-      // Closed meanwhile, it would run on in the page's own thread.
-      if (this.#isClosed()) {
+      // Ended meanwhile, it would run on in the page's own thread.
+      if (this.#isEnded()) {
         node.close();
+        node.free();
         return;
       }
       this.#node = node;
-      this.#tell({ type: "running", watched, incarnations: node.incarnations });
+      this.#tell({ type: "running", incarnations: node.incarnations });
     } catch (error) {
       this.#release?.();
-      this.#tell({ type: "failed", error: asErrorObject(error) });
+      this.#tell({ type: "failed", error: errorObject(error) });
     }
   }
 
+  /** The lock decides who tries; the fence in the storage decides who may write. */
+  async #own({ cluster, nodeId }: BrokerOptions): Promise<void> {
+    const release = await hold(`tablog:${cluster}:broker:${nodeId}`, () => {
+      this.#tell({ type: "waiting" });
+    });
+    if (this.#ended) release();
+    else this.#release = release;
+  }
+
   /** A function, since the flag changes while `#start` waits. */
-  #isClosed(): boolean {
-    return this.#closed;
+  #isEnded(): boolean {
+    return this.#ended;
+  }
+
+  #wire(wire: number, port: MessagePort): void {
+    this.#wires.set(wire, port);
+    port.onmessage = (event: MessageEvent<Dial>) => {
+      this.#node?.connect(event.data.port, wire);
+    };
+    // In Node a port that listens keeps the process alive; a broker without clients must not.
+    (port as { unref?(): void }).unref?.();
   }
 
   #tap(on: boolean): void {
@@ -102,20 +148,4 @@ export class BrokerHost {
     this.#traces = [];
     this.#tell({ type: "trace", events });
   }
-
-  #close(): void {
-    this.#closed = true;
-    this.#node?.close();
-    this.#wire?.close();
-    this.#release?.();
-    this.#tell({ type: "closed" });
-  }
-}
-
-function asErrorObject(error: unknown): ErrorObject {
-  if (typeof error === "object" && error !== null && "type" in error && "code" in error) {
-    return error as ErrorObject;
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return { type: "UNKNOWN_SERVER_ERROR", code: -1, kind: "platform", message, retriable: false };
 }

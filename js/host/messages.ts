@@ -30,7 +30,10 @@ export interface Liveness {
 /** From the page to a worker that hosts the broker. */
 export type ToBrokerHost =
   | { type: "start"; module: WebAssembly.Module; options: BrokerOptions; liveness: Liveness | null }
-  | { type: "wire"; port: MessagePort }
+  /** A way by which clients of another site dial in. */
+  | { type: "wire"; wire: number; port: MessagePort }
+  /** The site at the other end of a wire is gone, and with it those who dialled in. */
+  | { type: "unwire"; wire: number }
   | { type: "tap"; on: boolean }
   | { type: "close" };
 
@@ -38,11 +41,8 @@ export type ToBrokerHost =
 export type FromBrokerHost =
   /** Another tab has the broker; this worker takes over when it is gone. */
   | { type: "waiting" }
-  /**
-   * `watched`: this worker sees the page's locks, so the page sees its death. `incarnations`: of its
-   * databases.
-   */
-  | { type: "running"; watched: boolean; incarnations: string[] }
+  /** `incarnations`: of its databases. */
+  | { type: "running"; incarnations: string[] }
   /** It cannot go on; a successor may. */
   | { type: "stopped"; error: ErrorObject }
   /** It could not start. */
@@ -53,17 +53,23 @@ export type FromBrokerHost =
 /** From the page to a worker that hosts clients. */
 export type ToClientHost =
   | { type: "start"; module: WebAssembly.Module; liveness: Liveness | null }
-  /** A way to the broker; null while there is none. */
-  | { type: "wire"; port: MessagePort | null }
+  /** A way to a broker; null while there is none. */
+  | { type: "wire"; nodeId: number; port: MessagePort | null }
   | { type: "create"; kind: ClientKind; options: object; port: MessagePort };
 
-/** From a worker that hosts clients to the page. `watched`: as a broker's. */
+/** From a worker that hosts clients to the page: it could not start. */
 export interface FromClientHost {
-  type: "running";
+  type: "failed";
+  error: ErrorObject;
+}
+
+/** The first that any host says. `watched`: it sees the page's locks, so the page sees its death. */
+export interface Alive {
+  type: "alive";
   watched: boolean;
 }
 
-/** On the wire between the two workers: a new connection. */
+/** On a wire, from a site of clients to a broker's: a new connection. */
 export interface Dial {
   port: MessagePort;
 }

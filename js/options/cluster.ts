@@ -5,11 +5,16 @@ import type { Arrival } from "../types/arrival.js";
 import type { KafkaConfig } from "../types/config.js";
 import { checkOptions, KAFKA_KINDS, refuseUnserved, RETRY_KINDS } from "./checks.js";
 
+/** A cluster has one broker, which is its controller, too. */
+const NODE_IDS = [1];
+
 /** How a cluster of this page is set up. The first who names it decides; others must agree. */
 export interface ClusterOptions {
   /** Instances of one page with the same name share one broker. */
   cluster: string;
-  /** Where the broker keeps its bytes. */
+  /** Of its brokers. */
+  nodeIds: number[];
+  /** Where they keep their bytes. */
   storage: "indexeddb" | "memory";
   /** False runs everything in the page's own thread; memory storage only. */
   worker: boolean;
@@ -34,6 +39,7 @@ export function clusterOptions(config: KafkaConfig, arrival: Arrival): ClusterOp
   const { cluster = "default", storage = "indexeddb", brokerConfig = {}, retry = {} } = config;
   checkOptions(retry, "retry", RETRY_KINDS, "retry.");
   for (const [name, value] of Object.entries<unknown>(brokerConfig)) {
+    if (name === "node.id") throw invalid('brokerConfig "node.id" is given by the cluster');
     if (typeof value === "string") continue;
     throw invalid(`brokerConfig "${name}" must be a string: "${String(value)}"`);
   }
@@ -49,6 +55,7 @@ export function clusterOptions(config: KafkaConfig, arrival: Arrival): ClusterOp
   };
   return {
     cluster,
+    nodeIds: NODE_IDS,
     storage,
     worker,
     brokerConfig,

@@ -76,8 +76,6 @@ export class Producer implements Sender {
   /** Resolves when what was sent has been answered. */
   async disconnect(): Promise<void> {
     // Without a pause: what is sent from now on is refused.
-    const { connecting } = this.#connector;
-    if (connecting !== undefined) await connecting.catch(() => undefined);
     this.#disconnecting ??= this.#disconnect().finally(() => {
       this.#disconnecting = undefined;
     });

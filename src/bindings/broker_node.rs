@@ -18,6 +18,9 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::MessagePort;
 
+/// Where a broker with node id 0 would be reached; see `js/host/address.ts`.
+const PORT_0: i32 = 9091;
+
 /// The only broker of a cluster, and its controller, in this thread.
 #[wasm_bindgen]
 pub struct BrokerNode {
@@ -65,6 +68,9 @@ impl BrokerNode {
         let config = BrokerConfig {
             cluster_id: cluster.clone(),
             configs: configs.clone(),
+            advertised_port: (PORT_0.checked_add(node_id))
+                .and_then(|port| u16::try_from(port).ok())
+                .ok_or_else(|| error::invalid("there is no port for that node id"))?,
             ..BrokerConfig::default()
         };
         let broker = Broker::new(config, Uuid(seed()?))
@@ -110,15 +116,15 @@ impl BrokerNode {
         Ok(BrokerNode { host })
     }
 
-    /// Takes a port as one connection: every message is one frame, `null` is its end.
-    pub fn connect(&self, port: MessagePort) {
-        self.host.connect(port);
+    /// Takes a port as one connection, dialled over that wire: every message is one frame, `null` is
+    /// its end.
+    pub fn connect(&self, port: MessagePort, wire: u32) {
+        self.host.connect(port, wire);
     }
 
-    /// Ends the connections of all clients, which are known to be gone.
-    #[wasm_bindgen(js_name = disconnectAll)]
-    pub fn disconnect_all(&self) {
-        self.host.disconnect_all();
+    /// Ends the connections of a wire: the clients at its other end are known to be gone.
+    pub fn disconnect(&self, wire: u32) {
+        self.host.disconnect(wire);
     }
 
     /// Of the broker's and the controller's database: what a successor must find.

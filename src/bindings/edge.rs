@@ -93,10 +93,9 @@ macro_rules! client_methods {
                 self.host.observe(on);
             }
 
-            /// The broker was replaced: every connection to the old one is gone.
-            #[wasm_bindgen(js_name = disconnectAll)]
-            pub fn disconnect_all(&self) {
-                self.host.disconnect_all();
+            /// That broker was replaced: every connection to the old one is gone.
+            pub fn disconnect(&self, host: &str, port: i32) {
+                self.host.disconnect(host, port);
             }
         }
     };

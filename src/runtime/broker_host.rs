@@ -68,7 +68,7 @@ struct Inner {
     broker_side: Side,
     controller_side: Side,
     turns: Turns<(Node, Event)>,
-    ports: RefCell<BTreeMap<ConnectionId, Port>>,
+    connections: RefCell<BTreeMap<ConnectionId, Connection>>,
     next_connection: Cell<u64>,
     /// Who waits for an answer on [`OWN_CONNECTION`], oldest first.
     asking: RefCell<VecDeque<oneshot::Sender<Bytes>>>,
@@ -77,6 +77,13 @@ struct Inner {
     refused: RefCell<Option<(Instant, StorageError)>>,
     on_stop: Box<dyn Fn(HostError)>,
     tap: Tap,
+}
+
+/// A client's.
+struct Connection {
+    port: Port,
+    /// The way by which it came, which it shares with the other clients of its site.
+    wire: u32,
 }
 
 /// What belongs to one of the two machines.
@@ -112,7 +119,7 @@ impl BrokerHost {
             broker_side: Side::default(),
             controller_side: Side::default(),
             turns: Turns::default(),
-            ports: RefCell::default(),
+            connections: RefCell::default(),
             next_connection: Cell::new(0),
             asking: RefCell::default(),
             stopped: Cell::new(false),
@@ -157,8 +164,8 @@ impl BrokerHost {
         }
     }
 
-    /// Takes a port as a new connection of a client.
-    pub fn connect(&self, port: MessagePort) {
+    /// Takes a port as a new connection of a client, which has dialled it over that wire.
+    pub fn connect(&self, port: MessagePort, wire: u32) {
         let inner = &self.inner;
         if inner.stopped.get() {
             // Dropping it tells the other end that nobody is here.
@@ -176,12 +183,13 @@ impl BrokerHost {
                     inner.push(Node::Broker, Event::Request { connection, frame });
                 }
                 Arrival::Closed => {
-                    inner.ports.borrow_mut().remove(&connection);
+                    inner.connections.borrow_mut().remove(&connection);
                     inner.push(Node::Broker, Event::Closed { connection });
                 }
             }
         });
-        inner.ports.borrow_mut().insert(connection, port);
+        let mut connections = inner.connections.borrow_mut();
+        connections.insert(connection, Connection { port, wire });
     }
 
     /// Asks the broker as a client would, through its door; `None` if it stops before it answers, or
@@ -217,10 +225,12 @@ impl BrokerHost {
         [broker_side, controller_side].map(|side| side.incarnation.get())
     }
 
-    /// Ends the connections of all clients, which are known to be gone.
-    pub fn disconnect_all(&self) {
-        let ports = std::mem::take(&mut *self.inner.ports.borrow_mut());
-        for connection in ports.into_keys() {
+    /// Ends the connections of a wire: the clients at its other end are known to be gone.
+    pub fn disconnect(&self, wire: u32) {
+        let gone: BTreeMap<_, _> = (self.inner.connections.borrow_mut())
+            .extract_if(.., |_, connection| connection.wire == wire)
+            .collect();
+        for connection in gone.into_keys() {
             self.inner.push(Node::Broker, Event::Closed { connection });
         }
     }
@@ -325,14 +335,14 @@ impl Inner {
             }
             (Node::Broker, Effect::Respond { connection, frame }) => {
                 self.tap.show(connection, Direction::Response, &frame);
-                let ports = self.ports.borrow();
+                let connections = self.connections.borrow();
                 // A port that refuses a frame has lost its other end, which then reconnects.
-                if ports
+                if connections
                     .get(&connection)
-                    .is_some_and(|port| port.post(&frame).is_err())
+                    .is_some_and(|Connection { port, .. }| port.post(&frame).is_err())
                 {
-                    drop(ports);
-                    self.ports.borrow_mut().remove(&connection);
+                    drop(connections);
+                    self.connections.borrow_mut().remove(&connection);
                     self.push(Node::Broker, Event::Closed { connection });
                 }
             }
@@ -343,7 +353,7 @@ impl Inner {
                 },
             ) => self.asking.borrow_mut().clear(),
             (Node::Broker, Effect::Close { connection }) => {
-                self.ports.borrow_mut().remove(&connection);
+                self.connections.borrow_mut().remove(&connection);
             }
             (
                 Node::Broker,
@@ -406,7 +416,7 @@ impl Inner {
 
     fn stop(&self) {
         self.stopped.set(true);
-        self.ports.borrow_mut().clear();
+        self.connections.borrow_mut().clear();
         self.asking.borrow_mut().clear();
         for side in [&self.broker_side, &self.controller_side] {
             side.timer.borrow_mut().take();

@@ -32,9 +32,15 @@ struct Inner<M: ClientMachine, E> {
     machine: RefCell<M>,
     edge: E,
     turns: Turns<ClientEvent<M::Command>>,
-    ports: RefCell<BTreeMap<ConnectionId, Port>>,
+    connections: RefCell<BTreeMap<ConnectionId, Connection>>,
     watch: RefCell<RequestWatch>,
     timer: RefCell<Option<Timer>>,
+}
+
+struct Connection {
+    port: Port,
+    /// The broker's host and port.
+    broker: (String, i32),
 }
 
 impl<M, E> ClientHost<M, E>
@@ -50,7 +56,7 @@ where
             machine: RefCell::new(machine),
             edge,
             turns: Turns::default(),
-            ports: RefCell::default(),
+            connections: RefCell::default(),
             watch: RefCell::new(RequestWatch::new(request_timeout_ms)),
             timer: RefCell::default(),
         });
@@ -67,14 +73,16 @@ where
         self.inner.watch.borrow_mut().listen(on);
     }
 
-    /// Every connection is gone, because the broker behind them is.
-    pub fn disconnect_all(&self) {
-        let gone = std::mem::take(&mut *self.inner.ports.borrow_mut());
-        for connection in gone.keys() {
-            self.inner.watch.borrow_mut().closed(*connection);
-            self.inner.push(ClientEvent::Closed {
-                connection: *connection,
-            });
+    /// The connections to a broker are gone, because it is.
+    pub fn disconnect(&self, host: &str, port: i32) {
+        let gone: BTreeMap<_, _> = (self.inner.connections.borrow_mut())
+            .extract_if(.., |_, connection| {
+                connection.broker.0 == host && connection.broker.1 == port
+            })
+            .collect();
+        for connection in gone.into_keys() {
+            self.inner.watch.borrow_mut().closed(connection);
+            self.inner.push(ClientEvent::Closed { connection });
         }
     }
 }
@@ -106,7 +114,7 @@ where
                 let event = match self.edge.connect(&host, port) {
                     Some(opened) => {
                         self.watch.borrow_mut().connected(connection, &host, port);
-                        self.attach(connection, opened);
+                        self.attach(connection, opened, (host, port));
                         ClientEvent::Connected { connection }
                     }
                     None => ClientEvent::Closed { connection },
@@ -117,12 +125,12 @@ where
                 let now = self.clock.now().wall;
                 let events = self.watch.borrow_mut().sent(now, connection, &frame);
                 self.tell(events);
-                let ports = self.ports.borrow();
-                if ports
+                let connections = self.connections.borrow();
+                if connections
                     .get(&connection)
-                    .is_some_and(|port| port.post(&frame).is_err())
+                    .is_some_and(|Connection { port, .. }| port.post(&frame).is_err())
                 {
-                    drop(ports);
+                    drop(connections);
                     self.forget(connection);
                     self.push(ClientEvent::Closed { connection });
                 }
@@ -131,7 +139,7 @@ where
                 let now = self.clock.now().wall;
                 let events = self.watch.borrow_mut().given_up(now, connection);
                 self.tell(events);
-                self.ports.borrow_mut().remove(&connection);
+                self.connections.borrow_mut().remove(&connection);
             }
             ClientEffect::WakeAt(instant) => {
                 let host = Rc::downgrade(self);
@@ -148,7 +156,7 @@ where
 
     fn forget(&self, connection: ConnectionId) {
         self.watch.borrow_mut().closed(connection);
-        self.ports.borrow_mut().remove(&connection);
+        self.connections.borrow_mut().remove(&connection);
     }
 
     fn tell(&self, events: Vec<NetworkEvent>) {
@@ -157,7 +165,7 @@ where
         }
     }
 
-    fn attach(self: &Rc<Self>, connection: ConnectionId, port: MessagePort) {
+    fn attach(self: &Rc<Self>, connection: ConnectionId, port: MessagePort, broker: (String, i32)) {
         let host = Rc::downgrade(self);
         let port = Port::new(port, move |arrival| {
             let Some(inner) = host.upgrade() else { return };
@@ -174,6 +182,7 @@ where
                 }
             });
         });
-        self.ports.borrow_mut().insert(connection, port);
+        let mut connections = self.connections.borrow_mut();
+        connections.insert(connection, Connection { port, broker });
     }
 }

@@ -242,7 +242,7 @@ impl<Output> ClientEdge<Output> for Edge<Output> {
         let door = self.door.borrow();
         let host = door.as_ref()?;
         let channel = MessageChannel::new().expect("every engine has channels");
-        host.connect(channel.port1());
+        host.connect(channel.port1(), 1);
         Some(channel.port2())
     }
 

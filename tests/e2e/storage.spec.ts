@@ -104,6 +104,17 @@ for (const how of ["deleteDatabase", "clear site data"]) {
     const told = await work.evaluate(({ send }) => send("lost"));
     expect(told).toMatchObject({ type: "DELETED", retriable: false });
     expect(await page.evaluate(() => indexedDB.databases())).toEqual([]);
+    // A call that connects by itself is no wish to begin anew.
+    const lists = await work.evaluate(async ({ kafka }) => {
+      const admin = kafka.admin();
+      return [
+        await app.failure(() => admin.listTopics()),
+        await app.failure(() => kafka.consumer({ groupId: "group" }).describeGroup()),
+      ];
+    });
+    for (const list of lists) expect(list).toMatchObject({ type: "DELETED", retriable: false });
+    expect(await page.evaluate(() => indexedDB.databases())).toEqual([]);
+    expect(await work.evaluate(({ statuses }) => statuses)).toEqual(["running", "failed"]);
 
     // Who asks for it begins anew.
     const values = await page.evaluate(async () => {

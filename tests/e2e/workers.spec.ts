@@ -127,3 +127,87 @@ test("clients whose worker dies offline go on when the network is back", async (
   await connected;
   expect(await work.evaluate(({ send }) => send("second"))).toBe("it succeeded");
 });
+
+test("workers that die before they have said a word are replaced", async ({ page }) => {
+  test.setTimeout(120_000);
+  const connected = page.evaluate(async () => {
+    const kafka = app.open("silent");
+    const producer = kafka.producer();
+    await producer.connect();
+    await producer.send({ topic: "events", messages: [{ value: "first" }] });
+    return kafka.status;
+  });
+  await page.evaluate(async () => {
+    while (globalThis.brokersMade === 0) await new Promise((resolve) => setTimeout(resolve));
+    globalThis.crashBroker();
+    globalThis.crashClients();
+  });
+  expect(await connected).toBe("running");
+  expect(await page.evaluate(() => globalThis.brokersMade)).toBe(2);
+});
+
+test("a broker that dies while it waits for another tab's is replaced", async ({
+  context,
+  page,
+}) => {
+  await atWork(page, "waiting");
+  const second = await context.newPage();
+  await withCrash(second);
+  await openPackage(second);
+  const waiting = await second.evaluateHandle(() => {
+    const kafka = app.open("waiting");
+    return { kafka, connected: kafka.admin().connect() };
+  });
+  await expect.poll(() => waiting.evaluate(({ kafka }) => kafka.status)).toBe("waiting");
+  await second.evaluate(() => {
+    globalThis.crashBroker();
+  });
+  await expect.poll(() => second.evaluate(() => globalThis.brokersMade)).toBe(2);
+  await page.close();
+  await waiting.evaluate(({ connected }) => connected);
+  expect(await waiting.evaluate(({ kafka }) => kafka.status)).toBe("running");
+});
+
+for (const death of ["crashBroker", "crashClients"] as const) {
+  test(`every call that is under way settles after ${death}()`, async ({ page }) => {
+    const work = await atWork(page, `settles-${death}`);
+    const outcomes = await work.evaluate(async ({ kafka, producer }, death) => {
+      const admin = kafka.admin();
+      await admin.connect();
+      const [topic, groupId] = ["events", "group"];
+      const messages = [{ value: "late" }];
+      const partitions = [{ partition: 0, offset: "0" }];
+      const resources = [{ type: app.ConfigResourceTypes.TOPIC, name: topic, configEntries: [] }];
+      const calls = {
+        send: () => producer.send({ topic, messages }),
+        sendBatch: () => producer.sendBatch({ topicMessages: [{ topic, messages }] }),
+        flush: () => producer.flush(),
+        connect: () => kafka.producer().connect(),
+        listTopics: () => admin.listTopics(),
+        createTopics: () => admin.createTopics({ topics: [{ topic: "another" }] }),
+        createPartitions: () => admin.createPartitions({ topicPartitions: [{ topic, count: 9 }] }),
+        fetchTopicMetadata: () => admin.fetchTopicMetadata(),
+        fetchTopicOffsets: () => admin.fetchTopicOffsets(topic),
+        fetchTopicOffsetsByTimestamp: () => admin.fetchTopicOffsetsByTimestamp(topic, 0),
+        fetchOffsets: () => admin.fetchOffsets({ groupId }),
+        deleteTopicRecords: () => admin.deleteTopicRecords({ topic, partitions }),
+        describeConfigs: () => admin.describeConfigs({ resources }),
+        alterConfigs: () => admin.alterConfigs({ resources }),
+        describeCluster: () => admin.describeCluster(),
+        listGroups: () => admin.listGroups(),
+        describeGroups: () => admin.describeGroups([groupId]),
+        disconnect: () => kafka.producer().disconnect(),
+      };
+      const under = Object.entries(calls).map(async ([name, call]) => {
+        // A call may succeed, or fail with an error of the package: others are thrown from here.
+        const settled = app.failure(call);
+        const late = new Promise((resolve) => setTimeout(resolve, 60_000, "it hangs"));
+        return [name, await Promise.race([settled, late])] as const;
+      });
+      globalThis[death]();
+      return (await Promise.all(under)).filter(([, outcome]) => outcome === "it hangs");
+    }, death);
+    expect(outcomes).toEqual([]);
+    await work.evaluate(({ kafka }) => kafka.close());
+  });
+}

@@ -13,7 +13,7 @@ const { BrokerHost } = await import(new URL("hosts.js", import.meta.resolve("tab
 
 const wasm = await readFile(new URL(import.meta.resolve("tablog/tablog.wasm")));
 
-test("connections end with the clients that had them", async () => {
+test("connections end with the site that dialled them, and with no other", async () => {
   /** @type {(value?: undefined) => void} */
   let onRunning;
   const running = new Promise((resolve) => {
@@ -31,9 +31,10 @@ test("connections end with the clients that had them", async () => {
   };
   host.handle({ type: "start", module: await WebAssembly.compile(wasm), options, liveness: null });
   await running;
-  const wire = () => {
+  /** @param {number} wire */
+  const newWire = (wire) => {
     const { port1, port2 } = new MessageChannel();
-    host.handle({ type: "wire", port: port1 });
+    host.handle({ type: "wire", wire, port: port1 });
     return port2;
   };
   /** @param {MessagePort} port */
@@ -52,16 +53,24 @@ test("connections end with the clients that had them", async () => {
   // ApiVersions in version 0, with correlation id 7 and without a client id.
   const request = new Uint8Array([0, 18, 0, 0, 0, 0, 0, 7, 255, 255]);
 
-  const dead = wire();
-  const connection = dial(dead);
-  connection.postMessage(request.buffer);
-  assert.ok((await nextMessage(connection)) instanceof ArrayBuffer);
+  const answers = async (/** @type {MessagePort} */ connection) => {
+    connection.postMessage(request.buffer.slice(0));
+    return (await nextMessage(connection)) instanceof ArrayBuffer;
+  };
+
+  const first = newWire(1);
+  const connection = dial(first);
+  assert.ok(await answers(connection));
+  const second = newWire(2);
+  const another = dial(second);
+  assert.ok(await answers(another));
+  assert.ok(await answers(connection));
+
   const ended = nextMessage(connection);
-  const alive = wire();
+  host.handle({ type: "unwire", wire: 1 });
   assert.equal(await ended, null);
-  const another = dial(alive);
-  another.postMessage(request.buffer.slice(0));
-  assert.ok((await nextMessage(another)) instanceof ArrayBuffer);
-  for (const port of [dead, alive, connection, another]) port.close();
+  assert.ok(await answers(another));
+  assert.ok(await answers(dial(second)));
+  for (const port of [first, second, connection, another]) port.close();
   host.handle({ type: "close" });
 });
