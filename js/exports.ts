@@ -65,3 +65,4 @@ export * from "./types/message.js";
 export { type BufferEncoding, MessageBytes } from "./types/message_bytes.js";
 export * from "./types/partition.js";
 export * from "./types/producer.js";
+export * from "./types/topics.js";

@@ -4,6 +4,7 @@ import { BaseKafka } from "./kafka.js";
 import type { Arrival } from "./types/arrival.js";
 import { blobUrl } from "./platform/spawn_worker.js";
 import type { KafkaConfig } from "./types/config.js";
+import type { AnyTopics, TopicMap } from "./types/topics.js";
 
 export * from "./exports.js";
 
@@ -16,7 +17,7 @@ const inside: Arrival = {
   },
 };
 
-export class Kafka extends BaseKafka {
+export class Kafka<Topics extends TopicMap<Topics> = AnyTopics> extends BaseKafka<Topics> {
   constructor(config: KafkaConfig = {}) {
     super(config, inside);
   }

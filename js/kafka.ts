@@ -14,6 +14,7 @@ import { Producer as ProducerClass } from "./producer/producer.js";
 import type { ClusterStatus, StatusListener, TraceEvent } from "./types/cluster.js";
 import type { AdminConfig, ConsumerConfig, KafkaConfig, ProducerConfig } from "./types/config.js";
 import type { Logger } from "./types/logger.js";
+import type { AnyTopics, TopicMap } from "./types/topics.js";
 
 /** How long `close()` waits for handlers, and for what is under way. */
 const CLOSE_MS_MAX = 30_000;
@@ -24,7 +25,7 @@ const CLOSE_MS_MAX = 30_000;
  * The broker runs while a client of this page is connected. With memory storage it runs until
  * `close()`, since its records are nowhere else.
  */
-export class BaseKafka {
+export class BaseKafka<Topics extends TopicMap<Topics> = AnyTopics> {
   readonly #shared: Shared;
 
   /** Throws for options that cannot be served, such as `ssl`. */
@@ -39,16 +40,17 @@ export class BaseKafka {
     };
   }
 
-  producer(config: ProducerConfig = {}): Producer {
+  producer(config: ProducerConfig = {}): Producer<Topics> {
     return new ProducerClass(this.#shared, config);
   }
 
-  consumer(config: ConsumerConfig): Consumer {
+  consumer(config: ConsumerConfig): Consumer<Topics> {
     checkConsumer(config);
-    return new ConsumerClass(this.#shared, config);
+    // Nothing but what the application says makes topics those of its map.
+    return new ConsumerClass(this.#shared, config) as Consumer<Topics>;
   }
 
-  admin(config: AdminConfig = {}): Admin {
+  admin(config: AdminConfig = {}): Admin<Topics> {
     return new AdminClass(this.#shared, config);
   }
 
