@@ -27,7 +27,9 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 export class MessageBytes extends Uint8Array<ArrayBuffer> {
   /** A copy. */
   static copyOf(bytes: ArrayLike<number>): MessageBytes {
-    const copy = new MessageBytes(new ArrayBuffer(bytes.length));
+    // A typed array of its own length, if it is small, has no ArrayBuffer before one is asked for.
+    const OfLength = MessageBytes as unknown as new (length: number) => MessageBytes;
+    const copy = new OfLength(bytes.length);
     copy.set(bytes);
     return copy;
   }
