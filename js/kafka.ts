@@ -7,7 +7,9 @@ import { Lease } from "./cluster/lease.js";
 import { Consumer as ConsumerClass } from "./consumer/consumer.js";
 import { invalid } from "./errors/refusals.js";
 import { checkConsumer } from "./options/client.js";
+import { KAFKA_KINDS } from "./options/checks.js";
 import { clusterOptions } from "./options/cluster.js";
+import { tellUnused } from "./options/unused.js";
 import type { Arrival } from "./types/arrival.js";
 import { sleep } from "./platform/timing.js";
 import { Producer as ProducerClass } from "./producer/producer.js";
@@ -32,6 +34,7 @@ export class BaseKafka<Topics extends TopicMap<Topics> = AnyTopics> {
   constructor(config: KafkaConfig, arrival: Arrival) {
     const options = clusterOptions(config, arrival);
     const logger = createLogger(config.logLevel, config.logCreator);
+    tellUnused(logger, "new Kafka()", config, KAFKA_KINDS);
     this.#shared = {
       config,
       lease: new Lease(options, logger),

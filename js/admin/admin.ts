@@ -18,6 +18,7 @@ import { invalid, notImplemented } from "../errors/refusals.js";
 import { ADMIN_KINDS, checkOptions, objectGiven } from "../options/checks.js";
 import { clientOptions } from "../options/client.js";
 import { offsetOrSpecial } from "../options/offsets.js";
+import { tellUnused } from "../options/unused.js";
 import type { Abortable } from "../types/abortable.js";
 import type {
   AlterConfigsResponse,
@@ -62,6 +63,7 @@ export class Admin {
     checkOptions(config, "admin()", ADMIN_KINDS);
     const options = clientOptions(shared.config, { ...config, allowAutoTopicCreation: false });
     this.#logger = shared.logger.namespace("Admin");
+    tellUnused(shared.logger, "admin()", config, ADMIN_KINDS);
     this.#instrumentation = new Instrumentation("admin", ADMIN_EVENTS, this.#logger);
     this.#connector = new Connector(shared, this, "admin", options, this.#instrumentation);
   }

@@ -7,13 +7,20 @@ import { describeGroups } from "../client/operations.js";
 import type { Shared } from "../client/shared.js";
 import { KafkaJSError, TablogError } from "../errors/errors.js";
 import { invalid } from "../errors/refusals.js";
-import { checkOptions, objectGiven, RUN_KINDS } from "../options/checks.js";
+import {
+  checkOptions,
+  CONSUMER_KINDS,
+  objectGiven,
+  RUN_KINDS,
+  SUBSCRIBE_KINDS,
+} from "../options/checks.js";
 import {
   clientOptions,
   consumerOptions,
   consumerRetry,
   patternRefreshMs,
 } from "../options/client.js";
+import { tellUnused } from "../options/unused.js";
 import { offsetOrSpecial, plainOffset } from "../options/offsets.js";
 import type { Abortable } from "../types/abortable.js";
 import type { GroupDescription } from "../types/admin.js";
@@ -71,6 +78,7 @@ export class Consumer {
     this.#shared = shared;
     this.#config = config;
     this.#logger = shared.logger.namespace("Consumer");
+    tellUnused(shared.logger, "consumer()", config, CONSUMER_KINDS);
     this.#assigners = new Assigners(config.partitionAssigners ?? [], {
       groupId: config.groupId,
       logger: this.#logger,
@@ -102,6 +110,7 @@ export class Consumer {
       return Promise.reject(invalid("Cannot subscribe to topic while consumer is running"));
     }
     this.#subscriptions.add(subscription);
+    tellUnused(this.#shared.logger, "subscribe()", subscription, SUBSCRIBE_KINDS);
     return Promise.resolve();
   }
 
@@ -128,6 +137,7 @@ export class Consumer {
       return;
     }
     checkOptions(config, "run()", RUN_KINDS);
+    tellUnused(this.#shared.logger, "run()", config, RUN_KINDS);
     const { eachMessage, eachBatch } = config;
     if ((eachMessage ?? eachBatch) === undefined) {
       throw invalid("run needs eachMessage or eachBatch");

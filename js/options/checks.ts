@@ -2,12 +2,16 @@
 import { invalid, notImplemented } from "../errors/refusals.js";
 import { CompressionTypes } from "../types/compression.js";
 import type { ConsumerConfig, KafkaConfig, ProducerConfig, RetryOptions } from "../types/config.js";
-import type { ConsumerRunConfig, ConsumerSubscribeTopics } from "../types/consumer.js";
+import type {
+  ConsumerRunConfig,
+  ConsumerSubscribeTopic,
+  ConsumerSubscribeTopics,
+} from "../types/consumer.js";
 import { logLevel } from "../types/logger.js";
 import type { ProducerBatch } from "../types/producer.js";
 
-/** What an option may be: in words, and whether a value is that. */
-type Kind = readonly [words: string, fits: (value: unknown) => boolean];
+/** What an option may be: in words, and whether a value is that; and why it has no effect. */
+export type Kind = readonly [words: string, fits: (value: unknown) => boolean, unused?: string];
 /** Of every option: one without a kind does not compile. */
 type Kinds<Options> = Readonly<Record<keyof Options, Kind>>;
 
@@ -27,6 +31,9 @@ const orNull = ([words, fits]: Kind): Kind => [
   `${words} or null`,
   (value) => value === null || fits(value),
 ];
+
+/** KafkaJS's programs pass it, and it changes nothing here. */
+const unused = ([words, fits]: Kind, why: string): Kind => [words, fits, why];
 
 const text = ofType("string");
 const flag = ofType("boolean");
@@ -80,8 +87,8 @@ export const KAFKA_KINDS: Kinds<KafkaConfig> = {
   retry: object,
   logLevel: oneOf("one of logLevel", Object.values(logLevel).filter(Number.isInteger)),
   logCreator: callback,
-  brokers: any,
-  enforceRequestTimeout: flag,
+  brokers: unused(any, "there is nothing to dial: the broker is in this origin"),
+  enforceRequestTimeout: unused(flag, "a request always has its timeout"),
   ssl: any,
   sasl: any,
   socketFactory: any,
@@ -94,8 +101,8 @@ export const PRODUCER_KINDS: Kinds<ProducerConfig> = {
   allowAutoTopicCreation: flag,
   idempotent: flag,
   transactionalId: any,
-  transactionTimeout: positive,
-  maxInFlightRequests: orNull(positive),
+  transactionTimeout: unused(positive, "there are no transactions"),
+  maxInFlightRequests: unused(orNull(positive), "order and idempotence hold with any number"),
   lingerMs: whole,
   batchSize: whole32,
   maxRequestSize: positive32,
@@ -117,9 +124,9 @@ export const CONSUMER_KINDS: Kinds<ConsumerConfig> = {
   maxWaitTimeInMs: whole32,
   retry: object,
   allowAutoTopicCreation: flag,
-  maxInFlightRequests: orNull(positive),
+  maxInFlightRequests: unused(orNull(positive), "fetches wait side by side, a few at a time"),
   readUncommitted: flag,
-  rackId: text,
+  rackId: unused(text, "all brokers are in this origin"),
 };
 
 export const ADMIN_KINDS: Kinds<{ retry?: RetryOptions }> = { retry: object };
@@ -135,7 +142,9 @@ export const RUN_KINDS: Kinds<ConsumerRunConfig & { signal?: never }> = {
   signal: ["left out: consumer.stop() ends a run", () => false],
 };
 
-export const SUBSCRIBE_KINDS: Kinds<Pick<ConsumerSubscribeTopics, "fromBeginning">> = {
+export const SUBSCRIBE_KINDS: Kinds<ConsumerSubscribeTopics & ConsumerSubscribeTopic> = {
+  topics: any,
+  topic: any,
   fromBeginning: flag,
 };
 

@@ -6,8 +6,9 @@ import { Instrumentation } from "../client/instrumentation.js";
 import type { Shared } from "../client/shared.js";
 import { KafkaJSError, KafkaJSNonRetriableError } from "../errors/errors.js";
 import { invalid, notImplemented } from "../errors/refusals.js";
-import { checkOptions, objectGiven, SEND_KINDS } from "../options/checks.js";
+import { PRODUCER_KINDS, SEND_KINDS, checkOptions, objectGiven } from "../options/checks.js";
 import { producerOptions } from "../options/client.js";
+import { tellUnused } from "../options/unused.js";
 import { encodeMessages } from "../records/flat.js";
 import type { Abortable } from "../types/abortable.js";
 import { CompressionTypes } from "../types/compression.js";
@@ -45,6 +46,8 @@ export class Producer implements Sender {
   readonly events = PRODUCER_EVENTS;
   readonly #config: ProducerConfig;
   readonly #logger: Logger;
+  /** Of the `Kafka`: what it was told once is not told again by another client. */
+  readonly #rootLogger: Logger;
   readonly #instrumentation: Instrumentation<ProducerPayloads>;
   /** Only the application's own: Kafka's runs in the wasm. */
   readonly #partitioner: Partitioner | undefined;
@@ -59,6 +62,8 @@ export class Producer implements Sender {
     this.#logger = shared.logger.namespace("Producer");
     this.#instrumentation = new Instrumentation("producer", PRODUCER_EVENTS, this.#logger);
     const options = producerOptions(shared.config, config);
+    this.#rootLogger = shared.logger;
+    tellUnused(shared.logger, "producer()", config, PRODUCER_KINDS);
     this.#connector = new Connector(shared, this, "producer", options, this.#instrumentation);
     const { createPartitioner = Partitioners.DefaultPartitioner } = config;
     if (createPartitioner !== Partitioners.DefaultPartitioner) {
@@ -91,6 +96,7 @@ export class Producer implements Sender {
   /** Sends messages of several topics. */
   async sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]> {
     checkOptions(batch, "sendBatch()", SEND_KINDS);
+    tellUnused(this.#rootLogger, "send()", batch, SEND_KINDS);
     const {
       acks = ACKS_ALL,
       timeout = TIMEOUT_MS,
