@@ -122,6 +122,8 @@ impl Broker {
         }
         let image = self.metadata.image();
         let mut changed = BTreeSet::new();
+        // A topic that is told of for each of its configs is looked at once.
+        let mut configured = BTreeSet::new();
         for change in changes {
             match change {
                 Change::PartitionChanged {
@@ -139,15 +141,14 @@ impl Broker {
                     ..
                 } => changed.extend(partition_ids(*topic_id, partitions)),
                 Change::ConfigChanged { topic } => {
-                    changed.extend(
-                        image.topic(topic).into_iter().flat_map(|topic| {
-                            partition_ids(topic.topic_id, topic.partitions.keys())
-                        }),
-                    );
+                    configured.insert(topic);
                 }
                 // The partitions of a new topic are told one by one.
                 Change::TopicCreated { .. } | Change::BrokerChanged { .. } => {}
             }
+        }
+        for topic in configured.into_iter().filter_map(|it| image.topic(it)) {
+            changed.extend(partition_ids(topic.topic_id, topic.partitions.keys()));
         }
         self.follow_partitions(now, &changed);
         for change in changes {
