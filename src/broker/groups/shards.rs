@@ -3,16 +3,13 @@
 use crate::coordinator::group::{
     CoordinatorRecord, GroupConfig, GroupRequest, GroupShard, Outcome, RequestId,
 };
-use crate::log::{AppendOrigin, LoadId, LogError, LogManager, PartitionId, Read};
+use crate::log::{AppendOrigin, LoadId, LogError, LogManager, PartitionId, Replay, ReplayStep};
 use crate::now::{Instant, Now};
 use crate::protocol::DecodeError;
 use crate::protocol::{ErrorCode, Response, Uuid};
 use crate::record::{BatchBuilder, BatchFields, Compression, RecordError, batches, records};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-/// Bytes that one step of a replay reads.
-const REPLAY_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes of the keys of removals in one batch. Many offsets may expire at once, or go with a topic
 /// or a group: together they could be more than a batch may have.
@@ -52,13 +49,7 @@ struct Shard {
 
 #[derive(Debug)]
 enum Phase {
-    /// The log is replayed up to its end at the moment of the start. What of it is not durable
-    /// yet is waited for: a state without it would not be that of the log.
-    Loading {
-        shard: Box<GroupShard>,
-        next_offset: i64,
-        end: i64,
-    },
+    Loading(Box<GroupShard>, Replay),
     /// Everything is replayed; see [`Shards::activate`].
     Folded(Box<GroupShard>),
     Active(Box<GroupShard>),
@@ -99,17 +90,11 @@ impl Shards {
     ) {
         self.stop(id.partition);
         let shard = Box::new(GroupShard::new(self.config.clone(), self.next_seed()));
-        let next_offset = logs.log_start_offset(id).unwrap_or(0);
-        let phase = Phase::Loading {
-            shard,
-            next_offset,
-            end: logs.log_end_offset(id).unwrap_or(0),
-        };
         let shard = Shard {
             id,
             leader_epoch,
             first_fold,
-            phase,
+            phase: Phase::Loading(shard, Replay::new(logs, id)),
             waiting: VecDeque::new(),
             open: BTreeSet::new(),
             deadline: None,
@@ -186,7 +171,7 @@ impl Shards {
     pub fn check(&self, partition: i32) -> Result<(), ErrorCode> {
         match self.shards.get(&partition).map(|shard| &shard.phase) {
             None => Err(ErrorCode::NotCoordinator),
-            Some(Phase::Loading { .. } | Phase::Folded(_)) => {
+            Some(Phase::Loading(..) | Phase::Folded(_)) => {
                 Err(ErrorCode::CoordinatorLoadInProgress)
             }
             Some(Phase::Failed) => Err(ErrorCode::CoordinatorNotAvailable),
@@ -349,40 +334,27 @@ impl Shards {
         let Some(shard) = self.shards.get_mut(&partition) else {
             return;
         };
-        let id = shard.id;
-        while let Phase::Loading {
-            shard: folded,
-            next_offset,
-            end,
-        } = &mut shard.phase
-        {
-            if *end <= *next_offset {
-                let Phase::Loading { shard: folded, .. } =
-                    std::mem::replace(&mut shard.phase, Phase::Failed)
-                else {
-                    return;
-                };
-                shard.phase = Phase::Folded(folded);
-                self.folded.push(partition);
-                return;
-            }
-            match logs.read(id, *next_offset, *end, REPLAY_BYTES_MAX, true) {
-                Ok(Read::Pending(pending)) => {
-                    self.loads.insert(pending, partition);
-                    return;
-                }
-                Ok(Read::Records(chunk)) if !chunk.is_empty() => {
-                    match chunk
-                        .iter()
-                        .try_fold(*next_offset, |_, batch| fold(folded, batch))
-                    {
-                        Ok(next) => *next_offset = next,
-                        Err(_) => shard.phase = Phase::Failed,
+        while let Phase::Loading(folded, replay) = &mut shard.phase {
+            match replay.step(logs) {
+                Ok(ReplayStep::Read(runs)) => {
+                    if runs.iter().try_for_each(|run| fold(folded, run)).is_err() {
+                        shard.phase = Phase::Failed;
                     }
                 }
-                Ok(Read::Records(_)) if logs.durable_end(id) < Some(*end) => return,
-                Ok(Read::Records(_)) => *next_offset = *end,
-                Err(LogError::Storage(_)) => return,
+                Ok(ReplayStep::AwaitsLoad(load)) => {
+                    self.loads.insert(load, partition);
+                    return;
+                }
+                Ok(ReplayStep::AwaitsCommit) | Err(LogError::Storage(_)) => return,
+                Ok(ReplayStep::Done) => {
+                    if let Phase::Loading(folded, _) =
+                        std::mem::replace(&mut shard.phase, Phase::Failed)
+                    {
+                        shard.phase = Phase::Folded(folded);
+                        self.folded.push(partition);
+                    }
+                    return;
+                }
                 Err(_) => shard.phase = Phase::Failed,
             }
         }
@@ -445,10 +417,9 @@ impl From<DecodeError> for Unreadable {
     }
 }
 
-/// Feeds concatenated batches to a shard; returns the offset behind them.
-fn fold(shard: &mut GroupShard, chunk: &Bytes) -> Result<i64, Unreadable> {
-    let mut next_offset = 0;
-    for batch in batches(chunk) {
+/// Feeds concatenated batches to a shard.
+fn fold(shard: &mut GroupShard, run: &Bytes) -> Result<(), Unreadable> {
+    for batch in batches(run) {
         let (header, bytes) = batch?;
         if !header.is_control() {
             for record in records(&bytes)? {
@@ -456,9 +427,8 @@ fn fold(shard: &mut GroupShard, chunk: &Bytes) -> Result<i64, Unreadable> {
                 shard.replay(record.key.as_deref(), record.value.as_deref())?;
             }
         }
-        next_offset = header.next_offset();
     }
-    Ok(next_offset)
+    Ok(())
 }
 
 /// The records that must be stored together: all, unless they only remove. Each removal stands for

@@ -3,7 +3,7 @@
 use super::placement::PARTITIONS_MAX;
 use crate::log::{
     AppendError, AppendOrigin, LogConfig, LogError, LogEvent, LogLimits, LogManager,
-    MaintenanceConfig, PartitionId, Read,
+    MaintenanceConfig, PartitionId, Read, Replay, ReplayStep,
 };
 use crate::metadata::image::is_snapshot;
 use crate::metadata::{
@@ -36,9 +36,6 @@ const PARTITION_BYTES_MAX: usize = 11_000;
 /// log stays within a small multiple of what it says.
 pub(super) const SNAPSHOT_AFTER_BYTES: usize = 256 * 1024;
 
-/// Bytes that are read at once when the log is replayed.
-const REPLAY_BYTES: usize = 1024 * 1024;
-
 /// `__cluster_metadata` and the image folded from it.
 ///
 /// The log always begins with a snapshot: all records of the image in one batch. When it has grown,
@@ -55,7 +52,7 @@ pub(super) struct MetadataLog {
 
 enum State {
     Opening,
-    Replaying,
+    Replaying(Replay),
     Ready,
 }
 
@@ -286,15 +283,11 @@ impl MetadataLog {
                     .ensure(now, METADATA_PARTITION, log_config(BATCH_BYTES_MAX));
                 let latest_epoch = self.manager.latest_epoch(METADATA_PARTITION);
                 self.leader_epoch = latest_epoch.map_or(0, |epoch| epoch + 1);
-                self.state = State::Replaying;
-                self.replay()
+                self.begin_replay()
             }
-            LogEvent::Loaded { .. } if matches!(self.state, State::Replaying) => self.replay(),
+            LogEvent::Loaded { .. } => self.replay(),
             LogEvent::RolledBack { error, .. } => {
-                self.image = MetadataImage::default();
-                self.snapshot = Snapshot::default();
-                self.state = State::Replaying;
-                self.replay()?;
+                self.begin_replay()?;
                 Ok(Progress::RolledBack(error))
             }
             LogEvent::Durable { end, .. } => {
@@ -308,42 +301,54 @@ impl MetadataLog {
             }
             LogEvent::Stopped { why, .. } => Err(Error::Fatal(why)),
             LogEvent::Fatal(error) => Err(Error::Storage(error)),
-            LogEvent::Loaded { .. } | LogEvent::LogStartOffset { .. } => Ok(Progress::None),
+            LogEvent::LogStartOffset { .. } => Ok(Progress::None),
         }
+    }
+
+    fn begin_replay(&mut self) -> Result<Progress, Error> {
+        self.image = MetadataImage::default();
+        self.snapshot = Snapshot::default();
+        self.state = State::Replaying(Replay::new(&self.manager, METADATA_PARTITION));
+        self.replay()
     }
 
     /// Applies what the log has and the image has not.
     fn replay(&mut self) -> Result<Progress, Error> {
-        let end = self.durable_end();
-        loop {
-            let offset = self.image.end_offset().max(self.start_offset());
-            if offset >= end {
-                self.state = State::Ready;
-                return Ok(Progress::Ready);
-            }
-            let Read::Records(runs) = self.read(offset, REPLAY_BYTES)? else {
-                return Ok(Progress::None);
-            };
-            for run in runs {
-                for batch in batches(&run) {
-                    let (_, batch) = batch.map_err(MetadataError::Batch)?;
-                    let (base_offset, records) = decode_batch(&batch)?;
-                    if is_snapshot(&records) {
-                        let size_bytes = batch.len();
-                        self.snapshot = Snapshot {
-                            base_offset,
-                            size_bytes,
-                            bytes_since: 0,
-                        };
-                    } else {
-                        self.snapshot.bytes_since += batch.len();
+        while let State::Replaying(replay) = &mut self.state {
+            match replay.step(&mut self.manager)? {
+                ReplayStep::Read(runs) => {
+                    for run in runs {
+                        self.fold(&run)?;
                     }
-                    self.image
-                        .apply(base_offset, &records)
-                        .map_err(MetadataError::Image)?;
+                }
+                ReplayStep::AwaitsLoad(_) | ReplayStep::AwaitsCommit => break,
+                ReplayStep::Done => {
+                    self.state = State::Ready;
+                    return Ok(Progress::Ready);
                 }
             }
         }
+        Ok(Progress::None)
+    }
+
+    fn fold(&mut self, run: &Bytes) -> Result<(), Error> {
+        for batch in batches(run) {
+            let (_, batch) = batch.map_err(MetadataError::Batch)?;
+            let (base_offset, records) = decode_batch(&batch)?;
+            if is_snapshot(&records) {
+                self.snapshot = Snapshot {
+                    base_offset,
+                    size_bytes: batch.len(),
+                    bytes_since: 0,
+                };
+            } else {
+                self.snapshot.bytes_since += batch.len();
+            }
+            self.image
+                .apply(base_offset, &records)
+                .map_err(MetadataError::Image)?;
+        }
+        Ok(())
     }
 }
 
