@@ -9,7 +9,7 @@ const ARROWS = {
   client: ["cluster", "host", "options", "platform", "types", "errors"],
   cluster: ["host", "options", "platform", "types", "errors"],
   host: ["platform", "types", "errors"],
-  options: ["types", "errors"],
+  options: ["platform", "types", "errors"],
   records: ["types", "errors"],
   platform: ["types", "errors"],
   types: ["errors"],

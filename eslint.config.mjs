@@ -25,6 +25,8 @@ export default defineConfig(
         { patterns: [{ regex: "(^|/)(dist|pkg)/", message: "import the package by its name" }] },
       ],
       eqeqeq: "error",
+      // Methods that programs take apart say so.
+      "@typescript-eslint/no-invalid-void-type": ["error", { allowAsThisParameter: true }],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       // node:test's test() returns a promise that the runner itself awaits.
       "@typescript-eslint/no-floating-promises": [

@@ -19,7 +19,7 @@ import type {
 /**
  * What a client has for programs, but for what `Topics` makes of it. A class with private fields
  * takes nothing but its own instances, and programs pass doubles and copies of clients
- * (`{ ...producer, send }`).
+ * (`{ ...producer, send }`), and take their methods apart, which have no `this`.
  */
 type Open<Client, Typed extends keyof Client> = Omit<Client, Typed>;
 
@@ -29,9 +29,9 @@ export interface Producer<Topics extends TopicMap<Topics> = AnyTopics> extends O
   "send" | "sendBatch"
 > {
   /** Sends messages of one topic; resolves when they are as safe as `acks` says. */
-  send(record: ProducerRecordOf<Topics>): Promise<RecordMetadata[]>;
+  send(this: void, record: ProducerRecordOf<Topics>): Promise<RecordMetadata[]>;
   /** Sends messages of several topics. */
-  sendBatch(batch: ProducerBatchOf<Topics>): Promise<RecordMetadata[]>;
+  sendBatch(this: void, batch: ProducerBatchOf<Topics>): Promise<RecordMetadata[]>;
 }
 
 /** Reads messages as a member of a group. */
@@ -40,9 +40,9 @@ export interface Consumer<Topics extends TopicMap<Topics> = AnyTopics> extends O
   "subscribe" | "run" | "messages"
 > {
   /** Adds topics, before `run`. Patterns are looked up when it runs, and every `metadataMaxAge`. */
-  subscribe(subscription: SubscriptionOf<Topics>): Promise<void>;
+  subscribe(this: void, subscription: SubscriptionOf<Topics>): Promise<void>;
   /** Joins the group and calls the handler from then on; resolves when it has joined. */
-  run(config?: RunConfigOf<Topics>): Promise<void>;
+  run(this: void, config?: RunConfigOf<Topics>): Promise<void>;
   /**
    * Runs, and gives message after message. One counts as processed when the next is asked for. The
    * consumer stops when the loop ends; aborting throws the signal's reason.
@@ -58,5 +58,9 @@ export interface Admin<Topics extends TopicMap<Topics> = AnyTopics> extends Open
   /** `high` is the high watermark, `low` the first offset. */
   fetchTopicOffsets(topic: TopicOf<Topics>): Promise<(SeekEntry & { high: string; low: string })[]>;
   /** Of the first message that is not older (milliseconds), or of the next one to come. */
-  fetchTopicOffsetsByTimestamp(topic: TopicOf<Topics>, timestamp?: number): Promise<SeekEntry[]>;
+  fetchTopicOffsetsByTimestamp(
+    this: void,
+    topic: TopicOf<Topics>,
+    timestamp?: number,
+  ): Promise<SeekEntry[]>;
 }

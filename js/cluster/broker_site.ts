@@ -102,6 +102,7 @@ export class BrokerSite {
         break;
       case "running":
         this.#incarnations = message.incarnations;
+        this.#supervisor.runs();
         if (this.#tapped) this.#supervisor.post({ type: "tap", on: true });
         this.#setStatus("running");
         break;

@@ -39,6 +39,7 @@ export class ClientSite {
       lost: () => null,
       onAlive: () => {
         this.#isUp = true;
+        this.#supervisor.runs();
         events.onUp();
       },
       onMessage: ({ error }) => {

@@ -3,7 +3,7 @@ import { asError } from "../errors/error_object.js";
 import { type KafkaJSError, TablogError } from "../errors/errors.js";
 import type { ClientKind, Liveness } from "../host/messages.js";
 import type { ClusterOptions } from "../options/cluster.js";
-import { hold } from "../platform/locks.js";
+import { canHold, hold } from "../platform/locks.js";
 import { compileWasm } from "../platform/wasm.js";
 import type { ClusterStatus, TraceEvent } from "../types/cluster.js";
 import { BrokerSite } from "./broker_site.js";
@@ -34,7 +34,7 @@ export class Cluster {
   constructor(options: ClusterOptions, onEnd: () => void) {
     this.#options = options;
     this.#onEnd = onEnd;
-    const watches = options.worker && "locks" in navigator;
+    const watches = options.worker && canHold();
     this.#pageLock = watches ? `tablog:${options.cluster}:page:${crypto.randomUUID()}` : null;
     this.#start().catch((error: unknown) => {
       this.#fail(asError(error));

@@ -54,6 +54,11 @@ export class Supervisor<To, From extends { type: string }> {
     this.#channel?.post(message, transfer);
   }
 
+  /** It does what it is for: those before it count no more, if that lasts. */
+  runs(): void {
+    this.#restarts.runs();
+  }
+
   /** It has said that it cannot go on. */
   stopped(reason: string): void {
     if (this.#channel !== undefined) this.#gone(this.#channel, { reason, notLoaded: false });
@@ -101,14 +106,17 @@ export class Supervisor<To, From extends { type: string }> {
       this.#silentMsMax *= 2;
       this.#gone(channel, { reason, notLoaded: false });
     }, this.#silentMsMax);
-    channel.post(this.#supervised.start(liveness));
+    try {
+      channel.post(this.#supervised.start(liveness));
+    } catch (error) {
+      this.#gone(channel, { reason: asError(error).message, notLoaded: false });
+    }
   }
 
   #alive(channel: Channel<To>, liveness: Liveness | null): void {
     clearTimeout(this.#silent);
     this.#loaded = true;
     this.#silentMsMax = SILENT_MS_MAX;
-    this.#restarts.runs();
     // After "clear site data" Chromium's new workers and the page they belong to do not see each
     // other's locks any more, until the page is loaded again.
     if (liveness !== null) {

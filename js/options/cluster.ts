@@ -1,6 +1,7 @@
 // How the cluster of a configuration is set up.
 import { TablogError } from "../errors/errors.js";
 import { invalid } from "../errors/refusals.js";
+import { canHold } from "../platform/locks.js";
 import type { Arrival } from "../types/arrival.js";
 import type { KafkaConfig } from "../types/config.js";
 import { checkOptions, KAFKA_KINDS, refuseUnserved, RETRY_KINDS } from "./checks.js";
@@ -80,7 +81,7 @@ export function checkEnvironment({ storage, worker }: ClusterOptions): void {
   if (worker && typeof Worker === "undefined") {
     throw unsupported('there are no workers here; pass storage: "memory", worker: false');
   }
-  if (storage === "indexeddb" && typeof navigator.locks === "undefined") {
+  if (storage === "indexeddb" && !canHold()) {
     throw unsupported("there are no Web Locks here: IndexedDB storage needs a secure context");
   }
 }

@@ -1,5 +1,11 @@
 // Web Locks: the browser frees them when their holder dies, however it dies.
 
+/** Whether there are Web Locks: not outside of secure contexts, nor in every version of Node. */
+export function canHold(): boolean {
+  const { navigator } = globalThis as { navigator?: { locks?: LockManager } };
+  return navigator?.locks !== undefined;
+}
+
 /** Takes a Web Lock and keeps it until the returned function is called, or the context ends. */
 export function hold(name: string, onWait?: () => void): Promise<() => void> {
   return new Promise((resolve, reject) => {
