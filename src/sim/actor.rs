@@ -3,7 +3,8 @@
 use super::oracle::Oracle;
 use super::report::{Counts, Trace};
 use super::scheduler::Random;
-use crate::client::{ClientEffect, ConnectionId, TopicPartition};
+use super::work::{Cost, Work, Worker};
+use crate::client::{ClientEffect, ClientEvent, ClientMachine, ConnectionId, TopicPartition};
 use crate::now::{Instant, Now};
 use bytes::Bytes;
 
@@ -56,6 +57,10 @@ pub struct Context<'a> {
     pub counts: &'a mut Counts,
     /// What it writes down.
     pub trace: &'a mut Trace,
+    /// Where the work of its machine is counted.
+    pub work: &'a mut Work,
+    /// Whose work it is.
+    pub worker: Worker,
     /// What it wants done.
     pub wishes: Vec<Wish>,
 }
@@ -83,13 +88,33 @@ pub trait Actor {
     fn successor(&mut self, random: &mut Random, context: &mut Oracle) -> Option<Box<dyn Actor>>;
 }
 
-/// Takes what a client machine wants done, and returns its outputs.
-pub fn take_effects<O>(effects: Vec<ClientEffect<O>>, context: &mut Context<'_>) -> Vec<O> {
+/// Feeds a client's machine, takes what it wants done, and returns its outputs.
+pub fn drive<M: ClientMachine>(
+    machine: &mut M,
+    now: Now,
+    event: ClientEvent<M::Command>,
+    context: &mut Context<'_>,
+) -> Vec<M::Output> {
+    let (kind, mut bytes) = match &event {
+        ClientEvent::Connected { .. } => ("client: connected", 0),
+        ClientEvent::Frame { frame, .. } => ("client: response", frame.len()),
+        ClientEvent::Closed { .. } => ("client: closed", 0),
+        ClientEvent::Woken => ("client: timer", 0),
+        ClientEvent::Command(_) => ("client: command", 0),
+    };
+    let steps = context.work.steps();
+    let mut effects = Vec::new();
+    machine.handle(now, event, &mut effects);
+    let steps = context.work.steps() - steps;
+    let count = effects.len();
     let mut outputs = Vec::new();
     for effect in effects {
         let wish = match effect {
             ClientEffect::Connect { connection, .. } => Wish::Connect(connection),
-            ClientEffect::Send { connection, frame } => Wish::Send(connection, frame),
+            ClientEffect::Send { connection, frame } => {
+                bytes += frame.len();
+                Wish::Send(connection, frame)
+            }
             ClientEffect::Close { connection } => Wish::Close(connection),
             ClientEffect::WakeAt(instant) => Wish::WakeAt(instant),
             ClientEffect::Output(output) => {
@@ -98,6 +123,15 @@ pub fn take_effects<O>(effects: Vec<ClientEffect<O>>, context: &mut Context<'_>)
             }
         };
         context.wishes.push(wish);
+    }
+    let cost = Cost {
+        bytes: bytes as u64,
+        effects: count as u64,
+        steps,
+    };
+    let worker = context.worker;
+    if let Err(what) = context.work.handled(worker, kind, cost, context.counts) {
+        context.oracle.broken(what);
     }
     outputs
 }

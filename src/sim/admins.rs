@@ -1,6 +1,6 @@
 //! Applications that administer topics and look at the cluster.
 
-use super::actor::{Actor, Context, Signal, Wish, take_effects};
+use super::actor::{Actor, Context, Signal, Wish, drive};
 use super::oracle::Oracle;
 use super::producers::{CLOSING, client_config};
 use super::scheduler::Random;
@@ -85,9 +85,7 @@ impl AdminActor {
     }
 
     fn feed(&mut self, now: Now, event: ClientEvent<AdminCommand>, context: &mut Context<'_>) {
-        let mut effects = Vec::new();
-        self.machine.handle(now, event, &mut effects);
-        for AdminOutput { id, result } in take_effects(effects, context) {
+        for AdminOutput { id, result } in drive(&mut self.machine, now, event, context) {
             if self.closing == Some(id) {
                 context.counts.operation("close an admin", true);
                 context.wishes.push(Wish::Retire);

@@ -4,13 +4,18 @@ use super::actor::{Actor, Context, Signal, Wish};
 use super::admins::AdminActor;
 use super::auditor::Auditor;
 use super::consumers::ConsumerActor;
+use super::faults::{Fault, Faults};
 use super::network::{Arrival, Direction, Network, PipeId};
 use super::node::{Media, Node, Side};
 use super::oracle::Oracle;
+use super::plan::Plan;
 use super::producers::ProducerActor;
 use super::report::{Counts, Report, Trace};
+use super::run::Watch;
+use super::scale::Scale;
 use super::scheduler::{Random, Scheduler};
-use super::workload::{Fault, Faults, Plan, Workload};
+use super::work::{self, Cost, Work, Worker};
+use super::workload::Workload;
 use crate::machine::{ConnectionId, Effect, Event, Peer};
 use crate::protocol::decode_request;
 use crate::storage::StorageReply;
@@ -29,6 +34,8 @@ const QUIET_MS_MAX: u64 = 180_000;
 const UNDER_WAY_MS_MAX: u64 = 1_000;
 /// Steps of a run: more means that somebody spins.
 const STEPS_MAX: u64 = 2_000_000;
+/// How often it is looked whether the run may go on to what comes next: that asks every client.
+const LOOK_MS: u64 = 5;
 /// How long the quota stays full, at most.
 const QUOTA_MS_MAX: u64 = 3_000;
 /// How long a zombie lives, at most.
@@ -91,47 +98,28 @@ pub struct Cluster {
     oracle: Oracle,
     counts: Counts,
     trace: Trace,
+    work: Work,
     steps: u64,
 }
 
-/// Plays what a seed plans.
-pub fn run(seed: u64, trace: bool) -> Report {
-    let mut random = Random::new(seed);
-    let plan = Plan::draw(&mut random);
-    play(plan, seed, random, trace)
-}
-
-/// Plays a plan; the seed decides only how it goes.
-pub fn run_plan(plan: Plan, seed: u64, trace: bool) -> Report {
-    play(plan, seed, Random::new(seed), trace)
-}
-
-fn play(plan: Plan, seed: u64, random: Random, trace: bool) -> Report {
-    let mut cluster = Cluster::new(plan, random, trace);
-    cluster.run();
-    let lines = cluster.trace.lines.take();
-    Report {
-        seed,
-        violation: cluster.oracle.violation().map(str::to_owned),
-        counts: cluster.counts,
-        trace: lines.unwrap_or_default(),
-        steps: cluster.steps,
-        elapsed_ms: cluster.scheduler.now().monotonic.0,
-    }
-}
-
 impl Cluster {
-    fn new(plan: Plan, mut random: Random, trace: bool) -> Cluster {
+    /// The cluster of a plan, before anything has happened.
+    pub fn new(plan: Plan, mut random: Random, watch: &Watch) -> Cluster {
         let mut trace = Trace {
-            lines: trace.then(Vec::new),
+            lines: watch.trace.then(Vec::new),
             now_ms: 0,
         };
         trace.line(|| format!("{plan:#?}"));
         let Plan {
+            scale,
             workload,
             faults,
             faults_max,
         } = plan;
+        let mut counts = Counts::default();
+        counts.plan(scale, &workload);
+        let waiting = workload.producers * workload.sends_open_max;
+        let things = workload.partitions() + workload.members() + waiting;
         let mut actors: Vec<Box<dyn Actor>> = Vec::new();
         for number in 0..workload.producers {
             actors.push(Box::new(ProducerActor::new(&mut random, number, &workload)));
@@ -169,14 +157,16 @@ impl Cluster {
             clients,
             quota_full: 0,
             faults_left: faults_max,
-            counts: Counts::default(),
+            work: Work::new(watch.meter, things),
+            counts,
             trace,
             steps: 0,
             random,
         }
     }
 
-    fn run(&mut self) {
+    /// Plays the whole plan.
+    pub fn run(&mut self) {
         let faults = std::mem::replace(&mut self.faults, Faults::none());
         self.start_broker();
         self.after(0, Step::Act(AUDITOR, 0));
@@ -214,6 +204,20 @@ impl Cluster {
             cluster.waits_for().is_none() && cluster.unassigned().is_none()
         });
         self.oracle.settle();
+    }
+
+    /// What became of it.
+    pub fn report(mut self, seed: u64, scale: Scale) -> Report {
+        let lines = self.trace.lines.take();
+        Report {
+            seed,
+            scale,
+            violation: self.oracle.violation().map(str::to_owned),
+            counts: self.counts,
+            trace: lines.unwrap_or_default(),
+            steps: self.steps,
+            elapsed_ms: self.scheduler.now().monotonic.0,
+        }
     }
 
     /// Nothing goes wrong any more.
@@ -271,7 +275,15 @@ impl Cluster {
     }
 
     fn run_while(&mut self, go_on: impl Fn(&Cluster) -> bool) {
-        while self.oracle.violation().is_none() && go_on(self) {
+        let mut looked_at = None;
+        while self.oracle.violation().is_none() {
+            let moment = self.scheduler.now().monotonic.0 / LOOK_MS;
+            if looked_at != Some(moment) {
+                if !go_on(self) {
+                    return;
+                }
+                looked_at = Some(moment);
+            }
             let Some(step) = self.scheduler.next() else {
                 self.oracle.broken("nothing is due any more".to_owned());
                 return;
@@ -423,8 +435,21 @@ impl Cluster {
         };
         let unit = node.unit(side);
         let incarnation = unit.incarnation;
+        let (kind, mut bytes) = work::described(side, &event);
+        let steps = self.work.steps();
         let mut effects = Vec::new();
         unit.machine.handle(now, event, &mut effects);
+        let steps = self.work.steps() - steps;
+        bytes += effects.iter().map(work::effect_bytes).sum::<usize>();
+        let cost = Cost {
+            bytes: bytes as u64,
+            effects: effects.len() as u64,
+            steps,
+        };
+        let worker = Worker::Node(life, side);
+        if let Err(what) = self.work.handled(worker, kind, cost, &mut self.counts) {
+            self.oracle.broken(what);
+        }
         for effect in effects {
             self.perform(life, side, incarnation, effect);
         }
@@ -585,6 +610,8 @@ impl Cluster {
             oracle: &mut self.oracle,
             counts: &mut self.counts,
             trace: &mut self.trace,
+            work: &mut self.work,
+            worker: Worker::Client(client),
             wishes: Vec::new(),
         };
         match client {
@@ -738,15 +765,7 @@ impl Cluster {
         client.actor = next;
         client.life += 1;
         let life = client.life;
-        let open = self.network.open().into_iter();
-        let pipes: Vec<_> = open
-            .filter(|id| {
-                self.network
-                    .pipe(*id)
-                    .is_some_and(|pipe| pipe.client == number)
-            })
-            .collect();
-        for pipe in pipes {
+        for pipe in self.network.of_client(number) {
             self.network.close_at_client(&mut self.random, pipe);
             self.arrival(pipe, Direction::ToBroker);
         }

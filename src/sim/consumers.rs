@@ -1,6 +1,6 @@
 //! Applications that read as members of a group.
 
-use super::actor::{Actor, Context, Signal, Wish, take_effects};
+use super::actor::{Actor, Context, Signal, Wish, drive};
 use super::oracle::Oracle;
 use super::producers::{CLOSING, client_config};
 use super::scheduler::Random;
@@ -131,9 +131,7 @@ impl ConsumerActor {
     }
 
     fn feed(&mut self, now: Now, event: ClientEvent<ConsumerCommand>, context: &mut Context<'_>) {
-        let mut effects = Vec::new();
-        self.machine.handle(now, event, &mut effects);
-        for output in take_effects(effects, context) {
+        for output in drive(&mut self.machine, now, event, context) {
             match output {
                 ConsumerOutput::Polled { id, result } => {
                     if !self.polls.remove(&id) {
@@ -561,8 +559,9 @@ fn assigned_by_hand(
     plan: &GroupPlan,
     workload: &Workload,
 ) -> Vec<(TopicPartition, Option<i64>)> {
+    let names: BTreeSet<_> = plan.topics.iter().collect();
     let topics = workload.topics.iter();
-    let topics = topics.filter(|topic| plan.topics.contains(&topic.name));
+    let topics = topics.filter(|topic| names.contains(&topic.name));
     let mut all = Vec::new();
     for topic in topics {
         for partition in 0..topic.partitions {

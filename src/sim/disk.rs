@@ -1,8 +1,8 @@
 //! A machine's storage, which answers late, refuses, and loses its connection.
 
+use super::faults::Faults;
 use super::report::Counts;
 use super::scheduler::Random;
-use super::workload::Faults;
 use crate::storage::faulty::{FaultyMedium, FaultyStorage, Outcome};
 use crate::storage::{StorageError, StorageReply, StorageRequest};
 

@@ -4,8 +4,11 @@
 //! that failed is what it planned, cut down to what mattered. Each plan is played with many seeds,
 //! which decide only how it goes, so it goes on finding its bug when the code around has changed.
 
-use super::cluster::run_plan;
-use super::workload::{Fault, Faults, GroupPlan, Plan, Sizes, TopicPlan, Workload};
+use super::faults::{Fault, Faults};
+use super::plan::Plan;
+use super::run::{Watch, run_plan};
+use super::scale::Scale;
+use super::workload::{GroupPlan, Sizes, TopicPlan, Workload};
 use crate::client::consumer::{Assignor, AutoCommit};
 use crate::log::LogLimits;
 
@@ -72,7 +75,7 @@ fn only_the_last_chunk_of_a_log_grows_whatever_is_known_of_its_index() {
 /// Plays the plan with so many seeds.
 fn holds(seeds: u64, plan: impl Fn() -> Plan) {
     for seed in 0..seeds {
-        let report = run_plan(plan(), seed, false);
+        let report = run_plan(plan(), seed, &Watch::default());
         assert_eq!(report.violation, None, "played with seed {seed}");
     }
 }
@@ -80,6 +83,7 @@ fn holds(seeds: u64, plan: impl Fn() -> Plan) {
 /// One topic, one producer, and nothing goes wrong.
 fn small() -> Plan {
     Plan {
+        scale: Scale::Small,
         workload: Workload {
             topics: vec![TopicPlan {
                 name: "topic-0".to_owned(),

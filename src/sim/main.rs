@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tablog::planted::PlantedBug;
-use tablog::sim::{self, Counts, Plan, Report};
+use tablog::sim::{self, Counts, Plan, Report, Scale, Watch};
 
 #[cfg(feature = "planted")]
 /// Seeds within which every planted bug must be found.
@@ -20,6 +20,7 @@ const USAGE: &str = "\
 usage: npm run sim -- [--seeds N] [--from S]     run N seeds (1000), beginning with S (0)
        npm run sim -- --seed S [--trace]         run one seed
        npm run sim -- --plan P ...               the same, each playing the plan of seed P
+       npm run sim -- --scale small|large|huge ...   the same, each at this scale
        npm run sim:planted -- NAME|all           find planted bugs";
 
 struct Options {
@@ -27,6 +28,7 @@ struct Options {
     from: u64,
     seed: Option<u64>,
     plan: Option<u64>,
+    scale: Option<Scale>,
     trace: bool,
     planted: Option<String>,
 }
@@ -57,6 +59,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         from: 0,
         seed: None,
         plan: None,
+        scale: None,
         trace: false,
         planted: None,
     };
@@ -71,6 +74,11 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             "--from" => options.from = number(value()?)?,
             "--seed" => options.seed = Some(number(value()?)?),
             "--plan" => options.plan = Some(number(value()?)?),
+            "--scale" => {
+                let name = value()?;
+                let scale = Scale::ALL.into_iter().find(|scale| scale.name() == name);
+                options.scale = Some(scale.ok_or(format!("'{name}' is no scale"))?);
+            }
             "--trace" => options.trace = true,
             "--planted" => {
                 let name = arguments.next_if(|next| !next.starts_with("--"));
@@ -83,9 +91,13 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
 }
 
 fn run(seed: u64, options: &Options) -> Report {
+    let watch = Watch {
+        trace: options.trace,
+        meter: None,
+    };
     match options.plan {
-        Some(plan) => sim::run_plan(Plan::of_seed(plan), seed, options.trace),
-        None => sim::run(seed, options.trace),
+        Some(plan) => sim::run_plan(Plan::of_seed(plan, options.scale), seed, &watch),
+        None => sim::run(seed, options.scale, &watch),
     }
 }
 
@@ -106,8 +118,12 @@ fn print_violation(report: &Report, options: &Options) -> bool {
             let seed = report.seed;
             let plan = options.plan.map(|plan| format!("--plan {plan} "));
             let plan = plan.unwrap_or_default();
+            let scale = options
+                .scale
+                .map(|scale| format!("--scale {} ", scale.name()));
+            let scale = scale.unwrap_or_default();
             println!("seed {seed} FAILED: {violation}");
-            println!("  npm run sim -- {plan}--seed {seed} --trace");
+            println!("  npm run sim -- {scale}{plan}--seed {seed} --trace");
             false
         }
         None => true,
@@ -214,6 +230,17 @@ fn run_planted(_: &str, _: &Options) -> bool {
 }
 
 fn print_counts(counts: &Counts) {
+    println!("plans:");
+    for (scale, plans) in &counts.plans {
+        println!(
+            "  {:<28} {:>10}   up to {} partitions, {} members, {} sends waiting",
+            scale.name(),
+            plans.runs,
+            plans.partitions_max,
+            plans.members_max,
+            plans.sends_open_max,
+        );
+    }
     let empty = Default::default();
     for (title, ended, failed) in [
         ("faults", &counts.faults, &empty),

@@ -9,18 +9,25 @@ mod auditor;
 mod cluster;
 mod consumers;
 mod disk;
+mod faults;
 #[cfg(test)]
 mod kept;
 mod network;
 mod node;
 mod oracle;
+mod plan;
 mod producers;
 mod report;
+mod run;
+mod scale;
 mod scheduler;
 #[cfg(test)]
 mod seeds;
+mod work;
 mod workload;
 
-pub use cluster::{run, run_plan};
-pub use report::{Counts, Report};
-pub use workload::Plan;
+pub use plan::Plan;
+pub use report::{Counts, Report, WorkCounts};
+pub use run::{Watch, run, run_plan};
+pub use scale::Scale;
+pub use work::Meter;

@@ -49,6 +49,8 @@ pub struct Pipe {
 #[derive(Debug, Default)]
 pub struct Network {
     pipes: BTreeMap<PipeId, Pipe>,
+    /// Those that their clients have not closed.
+    by_client: BTreeMap<(usize, client::ConnectionId), PipeId>,
     made: PipeId,
 }
 
@@ -71,6 +73,7 @@ impl Network {
             client_open: true,
         };
         self.pipes.insert(self.made, pipe);
+        self.by_client.insert((client, connection), self.made);
         self.made
     }
 
@@ -81,10 +84,17 @@ impl Network {
 
     /// The connection that a client calls so.
     pub fn find(&self, client: usize, connection: client::ConnectionId) -> Option<PipeId> {
-        let found = self.pipes.iter().find(|(_, pipe)| {
-            pipe.client == client && pipe.connection == connection && pipe.client_open
-        });
-        found.map(|(id, _)| *id)
+        self.by_client.get(&(client, connection)).copied()
+    }
+
+    /// The connections that a client has not closed.
+    pub fn of_client(&self, client: usize) -> Vec<PipeId> {
+        let first = (client, client::ConnectionId(0));
+        let after = (client + 1, client::ConnectionId(0));
+        self.by_client
+            .range(first..after)
+            .map(|(_, id)| *id)
+            .collect()
     }
 
     /// Connections that both ends believe in.
@@ -129,7 +139,10 @@ impl Network {
         if arrival == Some(Arrival::End) {
             match direction {
                 Direction::ToBroker => pipe.broker_open = false,
-                Direction::ToClient => pipe.client_open = false,
+                Direction::ToClient => {
+                    pipe.client_open = false;
+                    self.by_client.remove(&(pipe.client, pipe.connection));
+                }
             }
         }
         if !pipe.broker_open && !pipe.client_open {
@@ -143,6 +156,7 @@ impl Network {
     pub fn close_at_client(&mut self, random: &mut Random, id: PipeId) {
         if let Some(pipe) = self.pipes.get_mut(&id) {
             pipe.client_open = false;
+            self.by_client.remove(&(pipe.client, pipe.connection));
             pipe.to_client.clear();
             lose_suffix(random, &mut pipe.to_broker);
             if !pipe.broker_open {

@@ -388,6 +388,7 @@ impl Oracle {
         for partition in members.iter().flatten() {
             *owned.entry(partition).or_default() += 1;
         }
+        let topics: BTreeSet<_> = topics.iter().collect();
         let all = self.partitions.iter();
         let all = all.filter(|(partition, history)| {
             history.last_log.is_some() && topics.contains(&partition.topic)

@@ -1,6 +1,6 @@
 //! Applications that send.
 
-use super::actor::{Actor, Context, Signal, Wish, take_effects};
+use super::actor::{Actor, Context, Signal, Wish, drive};
 use super::oracle::{Oracle, RecordId, SentRecord};
 use super::scheduler::Random;
 use super::workload::{BATCH_BYTES_MAX, Workload};
@@ -109,9 +109,7 @@ impl ProducerActor {
     }
 
     fn feed(&mut self, now: Now, event: ClientEvent<ProducerCommand>, context: &mut Context<'_>) {
-        let mut effects = Vec::new();
-        self.machine.handle(now, event, &mut effects);
-        for output in take_effects(effects, context) {
+        for output in drive(&mut self.machine, now, event, context) {
             match output {
                 ProducerOutput::Sent {
                     id,
@@ -313,7 +311,7 @@ impl Actor for ProducerActor {
     }
 
     fn is_done(&self) -> bool {
-        self.sends_left == 0
+        self.sends_left == 0 && self.open.is_empty()
     }
 
     fn waits_for(&self, _: &Oracle) -> Option<String> {

@@ -1,8 +1,6 @@
-//! What a seed does, and what goes wrong while it does.
-//!
-//! Each seed enables a random subset (swarm testing): bugs that a fault hides come out in the
-//! seeds that lack it, and some seeds are calm.
+//! Who does how much in a run.
 
+use super::scale::{Reach, Scale};
 use super::scheduler::Random;
 use crate::client::consumer::{Assignor, AutoCommit};
 use crate::log::LogLimits;
@@ -10,21 +8,6 @@ use crate::metadata::ControllerConfig;
 
 /// `batch.size` of the producers: no send joins a batch that is larger.
 pub const BATCH_BYTES_MAX: usize = 1_000;
-/// Faults of a plan that is drawn, at least.
-const FAULTS_MIN: u64 = 5;
-/// Faults of a plan that is drawn, at most: more lives would find the same again.
-const FAULTS_MAX: u64 = 60;
-
-/// Everything that is decided before a run begins.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Who does how much.
-    pub workload: Workload,
-    /// What goes wrong meanwhile.
-    pub faults: Faults,
-    /// Faults after which nothing goes wrong any more.
-    pub faults_max: u64,
-}
 
 /// Who does how much.
 #[derive(Clone, Debug)]
@@ -116,118 +99,37 @@ pub struct TopicPlan {
     pub segment_bytes: Option<i32>,
 }
 
-/// What goes wrong, and how often.
-#[derive(Clone, Debug, Default)]
-pub struct Faults {
-    /// Mean time between faults of the kinds below, in ms.
-    pub interval_ms: u64,
-    /// Relative weights of what happens then; all zero is calm.
-    pub weights: Vec<(Fault, u32)>,
-    /// Of each commit: it is applied, but the connection to the medium dies before the answer.
-    pub unknown_applied: f64,
-    /// Of each commit: the connection to the medium dies before it is applied.
-    pub unknown_not_applied: f64,
-    /// Of each commit: the medium refuses.
-    pub commit_failed: f64,
-    /// Of each load: the medium refuses.
-    pub load_failed: f64,
-    /// Slowest answer of storage, in ms.
-    pub storage_ms_max: u64,
-    /// Slowest frame, in ms.
-    pub network_ms_max: u64,
-    /// Of the frames: how many take ten times as long.
-    pub straggler: f64,
-    /// Of the connections to a crashed broker: how many hear nothing of it.
-    pub silent_loss: f64,
-}
-
-/// One thing that goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// The broker dies between two steps and starts again on the same medium.
-    BrokerCrash,
-    /// A new broker takes over while the old one still runs.
-    Zombie,
-    /// The controller dies and starts again; its broker lives on.
-    ControllerCrash,
-    /// Everything dies, and the media lose their newest relaxed writes.
-    PowerLoss,
-    /// A connection breaks; what was under way on it may be lost, requests and answers.
-    ConnectionDrop,
-    /// Nobody runs for a while.
-    Sleep,
-    /// Somebody sets the wall clock.
-    WallClock,
-    /// The quota is full for a while.
-    Quota,
-    /// A client dies without a word; another takes its place.
-    ClientCrash,
-}
-
-impl Fault {
-    /// Every kind.
-    pub const ALL: [Fault; 9] = [
-        Fault::BrokerCrash,
-        Fault::Zombie,
-        Fault::ControllerCrash,
-        Fault::PowerLoss,
-        Fault::ConnectionDrop,
-        Fault::Sleep,
-        Fault::WallClock,
-        Fault::Quota,
-        Fault::ClientCrash,
-    ];
-
-    /// Its name in the counts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Fault::BrokerCrash => "broker crash",
-            Fault::Zombie => "zombie",
-            Fault::ControllerCrash => "controller crash",
-            Fault::PowerLoss => "power loss",
-            Fault::ConnectionDrop => "connection drop",
-            Fault::Sleep => "sleep",
-            Fault::WallClock => "wall clock set",
-            Fault::Quota => "full quota",
-            Fault::ClientCrash => "client crash",
-        }
-    }
-}
-
-impl Plan {
-    /// The plan of a seed.
-    pub fn of_seed(seed: u64) -> Plan {
-        Plan::draw(&mut Random::new(seed))
-    }
-
-    /// A plan by these choices.
-    pub fn draw(random: &mut Random) -> Plan {
-        Plan {
-            workload: Workload::draw(random),
-            faults: Faults::draw(random),
-            faults_max: random.between(FAULTS_MIN, FAULTS_MAX),
-        }
-    }
-}
-
 impl Workload {
-    fn draw(random: &mut Random) -> Workload {
-        let large = random.chance(0.05);
-        let many = !large && random.chance(0.1);
+    /// A workload of this scale.
+    pub fn draw(random: &mut Random, scale: Scale) -> Workload {
+        match scale.reach() {
+            None => Workload::draw_small(random),
+            Some(reach) => Workload::draw_large(random, reach),
+        }
+    }
+
+    fn draw_small(random: &mut Random) -> Workload {
+        let heavy = random.chance(0.05);
+        let many = !heavy && random.chance(0.1);
         let records_max = random.pick(&[1, 3, 10]);
-        let padding_bytes_max = match large {
+        let padding_bytes_max = match heavy {
             true => 60_000,
             false => random.pick(&[0, 30, 300]),
         };
-        // A batch must fit into a segment, and a send may join one that is almost full.
-        let segment_bytes_min = BATCH_BYTES_MAX + records_max * (padding_bytes_max + 100) + 100;
+        let segment_bytes_min = segment_bytes_min(records_max, padding_bytes_max);
         let topics: Vec<_> = (0..random.between(1, 3))
-            .map(|number| TopicPlan::draw(random, number, segment_bytes_min as i32))
+            .map(|number| {
+                let partitions = random.between(1, 4) as i32;
+                TopicPlan::draw(random, number, partitions, segment_bytes_min)
+            })
             .collect();
-        let groups = (0..random.below(3))
-            .map(|number| GroupPlan::draw(random, number, &topics))
-            .collect();
+        let groups = (0..random.below(3)).map(|number| {
+            let members = random.between(1, 3) as usize;
+            GroupPlan::draw(random, number, members, &topics)
+        });
+        let groups = groups.collect();
         Workload {
+            groups,
             topics,
             producers: random.between(1, 3) as usize,
             sends: match many {
@@ -238,8 +140,51 @@ impl Workload {
             records_max,
             padding_bytes_max,
             think_ms_max: random.pick(&[0, 5, 50, 400]),
-            groups,
             admin_operations: random.pick(&[0, 0, 5, 15, 40]),
+            ..Workload::draw_settings(random)
+        }
+    }
+
+    /// Many topics or wide ones, sends in bursts, groups of many.
+    fn draw_large(random: &mut Random, reach: Reach) -> Workload {
+        let records_max = random.pick(&[1, 3]);
+        let padding_bytes_max = random.pick(&[0, 30, 300]);
+        let segment_bytes_min = segment_bytes_min(records_max, padding_bytes_max);
+        let topics = draw_topics(random, reach, segment_bytes_min);
+        let groups = random.below(3);
+        let groups: Vec<_> = (0..groups)
+            .map(|number| {
+                let members = random.between(1, reach.members_max / groups as u64) as usize;
+                GroupPlan::draw(random, number, members, &topics)
+            })
+            .collect();
+        let sends = random.between(reach.sends_max / 4, reach.sends_max) as usize;
+        Workload {
+            groups,
+            topics,
+            producers: random.between(1, 2) as usize,
+            sends,
+            sends_open_max: random.pick(&[sends / 10, sends]),
+            records_max,
+            padding_bytes_max,
+            think_ms_max: random.pick(&[0, 0, 1]),
+            admin_operations: random.pick(&[0, 5, 15]),
+            ..Workload::draw_settings(random)
+        }
+    }
+
+    /// What has nothing to do with how much there is.
+    fn draw_settings(random: &mut Random) -> Workload {
+        Workload {
+            topics: Vec::new(),
+            producers: 0,
+            sends: 0,
+            sends_open_max: 0,
+            records_max: 0,
+            padding_bytes_max: 0,
+            think_ms_max: 0,
+            groups: Vec::new(),
+            admin_operations: 0,
             closes: random.chance(0.3),
             offsets_partitions: random.between(1, 3) as i32,
             initial_rebalance_delay_ms: random.pick(&[0, 100, 1_000]),
@@ -249,6 +194,41 @@ impl Workload {
             },
         }
     }
+
+    /// Partitions of all topics.
+    pub fn partitions(&self) -> usize {
+        self.topics.iter().map(|it| it.partitions as usize).sum()
+    }
+
+    /// Members of all groups.
+    pub fn members(&self) -> usize {
+        self.groups.iter().map(|group| group.members).sum()
+    }
+}
+
+/// A batch must fit into a segment, and a send may join one that is almost full.
+fn segment_bytes_min(records_max: usize, padding_bytes_max: usize) -> i32 {
+    (BATCH_BYTES_MAX + records_max * (padding_bytes_max + 100) + 100) as i32
+}
+
+/// Topics until there are enough partitions: either a few wide ones or many.
+fn draw_topics(random: &mut Random, reach: Reach, segment_bytes_min: i32) -> Vec<TopicPlan> {
+    let partitions = random.between(reach.partitions_min, reach.partitions_max);
+    let widest = random.pick(&[1, 3, partitions / 2, partitions]);
+    let mut left = partitions;
+    let mut topics = Vec::new();
+    while left > 0 {
+        let wide = random.between(1, widest).min(left);
+        left -= wide;
+        let number = topics.len() as u64;
+        topics.push(TopicPlan::draw(
+            random,
+            number,
+            wide as i32,
+            segment_bytes_min,
+        ));
+    }
+    topics
 }
 
 impl Sizes {
@@ -281,7 +261,7 @@ impl Sizes {
 }
 
 impl GroupPlan {
-    fn draw(random: &mut Random, number: usize, topics: &[TopicPlan]) -> GroupPlan {
+    fn draw(random: &mut Random, number: usize, members: usize, topics: &[TopicPlan]) -> GroupPlan {
         let mut topics: Vec<_> = topics.iter().map(|plan| plan.name.clone()).collect();
         if random.chance(0.5) {
             topics.truncate(1);
@@ -297,7 +277,7 @@ impl GroupPlan {
             group_id: format!("group-{number}"),
             members: match by_hand {
                 true => 1,
-                false => random.between(1, 3) as usize,
+                false => members,
             },
             topics,
             assignors: vec![assignor],
@@ -326,11 +306,16 @@ impl GroupPlan {
 }
 
 impl TopicPlan {
-    fn draw(random: &mut Random, number: u64, segment_bytes_min: i32) -> TopicPlan {
+    fn draw(
+        random: &mut Random,
+        number: u64,
+        partitions: i32,
+        segment_bytes_min: i32,
+    ) -> TopicPlan {
         let compacted = random.chance(0.15);
         TopicPlan {
             name: format!("topic-{number}"),
-            partitions: random.between(1, 4) as i32,
+            partitions,
             compacted,
             retention_bytes: (!compacted && random.chance(0.15)).then_some(2_000),
             trimmed: !compacted && random.chance(0.2),
@@ -364,72 +349,5 @@ impl TopicPlan {
             configs.push(("internal.segment.bytes", bytes.to_string()));
         }
         configs
-    }
-}
-
-impl Faults {
-    fn draw(random: &mut Random) -> Faults {
-        if random.chance(0.05) {
-            return Faults::none();
-        }
-        let mut weights: Vec<_> = Fault::ALL
-            .into_iter()
-            .map(|fault| {
-                (
-                    fault,
-                    if random.chance(0.4) {
-                        1 + random.below(4) as u32
-                    } else {
-                        0
-                    },
-                )
-            })
-            .collect();
-        weights.retain(|(_, weight)| *weight > 0);
-        let mut rarely = |probability| match random.chance(0.3) {
-            true => probability,
-            false => 0.0,
-        };
-        let unknown_applied = rarely(0.1);
-        let unknown_not_applied = rarely(0.1);
-        let commit_failed = rarely(0.05);
-        let load_failed = rarely(0.02);
-        let straggler = rarely(0.05);
-        let silent_loss = rarely(0.5);
-        Faults {
-            interval_ms: random.pick(&[30, 150, 600, 2_500]),
-            weights,
-            unknown_applied,
-            unknown_not_applied,
-            commit_failed,
-            load_failed,
-            storage_ms_max: random.pick(&[0, 2, 10, 60]),
-            network_ms_max: random.pick(&[0, 1, 5, 40]),
-            straggler,
-            silent_loss,
-        }
-    }
-
-    /// Nothing goes wrong.
-    pub fn none() -> Faults {
-        Faults {
-            interval_ms: 1_000,
-            storage_ms_max: 2,
-            network_ms_max: 1,
-            ..Faults::default()
-        }
-    }
-
-    /// The kind of the next fault.
-    pub fn next(&self, random: &mut Random) -> Option<Fault> {
-        let total: u32 = self.weights.iter().map(|(_, weight)| weight).sum();
-        let mut at = random.below(total as usize) as u32;
-        for (fault, weight) in &self.weights {
-            if at < *weight {
-                return Some(*fault);
-            }
-            at -= weight;
-        }
-        None
     }
 }

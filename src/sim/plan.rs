@@ -1,0 +1,57 @@
+//! Everything that is decided before a run begins.
+
+use super::faults::Faults;
+use super::scale::Scale;
+use super::scheduler::Random;
+use super::workload::Workload;
+
+/// Faults of a plan that is drawn, at least.
+const FAULTS_MIN: u64 = 5;
+/// Faults of a small plan that is drawn, at most: more lives would find the same again.
+const FAULTS_MAX: u64 = 60;
+/// Faults of a plan that is not small, at most: each life of a large cluster takes its time.
+const LARGE_FAULTS_MAX: u64 = 12;
+
+/// Mean time between faults of a plan that is not small, at least: nobody would get anywhere.
+const LARGE_FAULT_INTERVAL_MS_MIN: u64 = 600;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How much there is of everything.
+    pub scale: Scale,
+    /// Who does how much.
+    pub workload: Workload,
+    /// What goes wrong meanwhile.
+    pub faults: Faults,
+    /// Faults after which nothing goes wrong any more.
+    pub faults_max: u64,
+}
+
+impl Plan {
+    /// The plan of a seed, at the scale that the seed has or at another.
+    pub fn of_seed(seed: u64, scale: Option<Scale>) -> Plan {
+        Plan::draw(&mut Random::new(seed), scale)
+    }
+
+    /// A plan by these choices.
+    pub fn draw(random: &mut Random, scale: Option<Scale>) -> Plan {
+        let drawn = Scale::draw(random);
+        let scale = scale.unwrap_or(drawn);
+        let workload = Workload::draw(random, scale);
+        let mut faults = Faults::draw(random);
+        let faults_max = match scale {
+            Scale::Small => random.between(FAULTS_MIN, FAULTS_MAX),
+            Scale::Large | Scale::Huge => {
+                faults.interval_ms = faults.interval_ms.max(LARGE_FAULT_INTERVAL_MS_MIN);
+                random.between(0, LARGE_FAULTS_MAX)
+            }
+        };
+        Plan {
+            scale,
+            workload,
+            faults,
+            faults_max,
+        }
+    }
+}
