@@ -6,7 +6,8 @@ import { MessageBytes } from "../types/message_bytes.js";
 
 const NULL = -1;
 const PARTITIONER_CHOOSES = -1;
-const NOW = -1n;
+/** No timestamp of a record: that may be -1, which Kafka keeps. */
+const NOW = -(2n ** 63n);
 const INITIAL_BYTES = 4096;
 /** A UTF-16 unit is at most this many bytes of UTF-8. */
 const UTF8_BYTES_PER_UNIT_MAX = 3;

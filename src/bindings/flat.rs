@@ -1,7 +1,7 @@
 //! Records as flat buffers, the form in which they cross between page and wasm.
 //!
 //! Little-endian, no padding. To the broker, per record:
-//! `i32 partition (-1: the partitioner chooses) | i64 timestamp (-1: now) | bytes key | bytes value
+//! `i32 partition (-1: the partitioner chooses) | i64 timestamp (the least: now) | bytes key | bytes value
 //! | i32 header_count | { bytes name | bytes value }*`, where `bytes` is `i32 length (-1: null)` and
 //! that many bytes. From the broker the same with `i64 offset` in place of the partition.
 
@@ -36,7 +36,7 @@ pub fn decode(flat: Bytes) -> Result<Vec<ProducerRecord>, Malformed> {
             value,
             headers,
             partition: (partition != -1).then_some(partition),
-            timestamp: (timestamp != -1).then_some(timestamp),
+            timestamp: (timestamp != i64::MIN).then_some(timestamp),
         });
     }
     Ok(records)

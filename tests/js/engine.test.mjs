@@ -34,6 +34,21 @@ async function read(kafka, topic, count, groupId = "reader") {
   return payloads;
 }
 
+test("a timestamp is kept also where it is before 1970, or none", async (t) => {
+  const kafka = memory(t);
+  await createTopic(kafka, "early");
+  const producer = kafka.producer();
+  await producer.connect();
+  const timestamps = ["-1", "-86400000", "0"];
+  const messages = timestamps.map((timestamp) => ({ value: "v", timestamp }));
+  await producer.send({ topic: "early", messages });
+  const payloads = await read(kafka, "early", timestamps.length);
+  assert.deepEqual(
+    payloads.map(({ message }) => message.timestamp),
+    timestamps,
+  );
+});
+
 test("what is sent comes back as it was", async (t) => {
   const kafka = memory(t);
   await createTopic(kafka, "shapes");
