@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
+mod answers;
 mod consumer;
 mod consumer_group;
 mod fake_admin;

@@ -276,6 +276,11 @@ impl Producer {
             if let Some(state) = self.sends.get_mut(&send.id) {
                 state.size_bytes = size_bytes;
             }
+            // Nothing will happen that it could wait for.
+            if send.topic_messages.is_empty() {
+                self.answer_send(send.id);
+                continue;
+            }
             for (topic, _) in &send.topic_messages {
                 self.cluster.add_topic(now, topic);
             }
