@@ -88,11 +88,13 @@ pub trait Actor {
     fn successor(&mut self, random: &mut Random, context: &mut Oracle) -> Option<Box<dyn Actor>>;
 }
 
-/// Feeds a client's machine, takes what it wants done, and returns its outputs.
+/// Feeds a client's machine, takes what it wants done, and returns its outputs. A command comes with
+/// so many bytes of records.
 pub fn drive<M: ClientMachine>(
     machine: &mut M,
     now: Now,
     event: ClientEvent<M::Command>,
+    command_bytes: usize,
     context: &mut Context<'_>,
 ) -> Vec<M::Output> {
     let (kind, mut bytes) = match &event {
@@ -100,7 +102,7 @@ pub fn drive<M: ClientMachine>(
         ClientEvent::Frame { frame, .. } => ("client: response", frame.len()),
         ClientEvent::Closed { .. } => ("client: closed", 0),
         ClientEvent::Woken => ("client: timer", 0),
-        ClientEvent::Command(_) => ("client: command", 0),
+        ClientEvent::Command(_) => ("client: command", command_bytes),
     };
     let steps = context.work.steps();
     let mut effects = Vec::new();

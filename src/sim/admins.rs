@@ -85,7 +85,7 @@ impl AdminActor {
     }
 
     fn feed(&mut self, now: Now, event: ClientEvent<AdminCommand>, context: &mut Context<'_>) {
-        for AdminOutput { id, result } in drive(&mut self.machine, now, event, context) {
+        for AdminOutput { id, result } in drive(&mut self.machine, now, event, 0, context) {
             if self.closing == Some(id) {
                 context.counts.operation("close an admin", true);
                 context.wishes.push(Wish::Retire);

@@ -131,7 +131,7 @@ impl ConsumerActor {
     }
 
     fn feed(&mut self, now: Now, event: ClientEvent<ConsumerCommand>, context: &mut Context<'_>) {
-        for output in drive(&mut self.machine, now, event, context) {
+        for output in drive(&mut self.machine, now, event, 0, context) {
             match output {
                 ConsumerOutput::Polled { id, result } => {
                     if !self.polls.remove(&id) {

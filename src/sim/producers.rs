@@ -109,7 +109,8 @@ impl ProducerActor {
     }
 
     fn feed(&mut self, now: Now, event: ClientEvent<ProducerCommand>, context: &mut Context<'_>) {
-        for output in drive(&mut self.machine, now, event, context) {
+        let bytes = command_bytes(&event);
+        for output in drive(&mut self.machine, now, event, bytes, context) {
             match output {
                 ProducerOutput::Sent {
                     id,
@@ -354,4 +355,16 @@ fn acknowledge(ids: &[RecordId], told: &[&RecordMetadata], context: &mut Context
             context.oracle.acknowledged_somewhere(*id);
         }
     }
+}
+
+/// The bytes of the values that a command sends.
+fn command_bytes(event: &ClientEvent<ProducerCommand>) -> usize {
+    let ClientEvent::Command(ProducerCommand::Send { topic_messages, .. }) = event else {
+        return 0;
+    };
+    let records = topic_messages.iter().flat_map(|(_, records)| records);
+    records
+        .filter_map(|record| record.value.as_ref())
+        .map(Bytes::len)
+        .sum()
 }
