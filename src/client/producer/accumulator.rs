@@ -501,7 +501,7 @@ mod tests {
             idempotent: false,
         };
         let deadline = now.monotonic + 120_000;
-        let mut append = |accumulator: &mut Accumulator, partition| {
+        let append = |accumulator: &mut Accumulator, partition| {
             let partition = TopicPartition::new("t", partition);
             let record = ProducerRecord::default();
             let send = CommandId(1);
