@@ -147,8 +147,7 @@ fn list_at_start<'a>(key: &[u8], row: &'a Bytes) -> Result<&'a [u8], Malformed> 
     let mut rest = &row[..];
     rest.try_get_u8()?;
     let list_bytes = rest.try_get_u32()? as usize;
-    let list = rest.get(..list_bytes).ok_or(Malformed::Damaged)?;
-    layout::unseal(key, list).map(|_| list)
+    sealed(key, rest.get(..list_bytes).ok_or(Malformed::Damaged)?)
 }
 
 fn list_at_end<'a>(key: &[u8], row: &'a Bytes) -> Result<&'a [u8], Malformed> {
@@ -156,8 +155,15 @@ fn list_at_end<'a>(key: &[u8], row: &'a Bytes) -> Result<&'a [u8], Malformed> {
     let (rest, mut length) = row.split_at(before.ok_or(Malformed::Damaged)?);
     let list_bytes = length.try_get_u32()? as usize;
     let start = rest.len().checked_sub(list_bytes);
-    let list = &rest[start.ok_or(Malformed::Damaged)?..];
-    layout::unseal(key, list).map(|_| list)
+    sealed(key, &rest[start.ok_or(Malformed::Damaged)?..])
+}
+
+/// Version 0 had no lists: what looks like one of it may be anything.
+fn sealed<'a>(key: &[u8], list: &'a [u8]) -> Result<&'a [u8], Malformed> {
+    match layout::unseal(key, list)? {
+        (0, _) => Err(Malformed::Damaged),
+        _ => Ok(list),
+    }
 }
 
 /// A row of version 0 has nothing but the batches, each partition's behind its name.
@@ -354,6 +360,40 @@ mod tests {
             let row = row.slice(..short);
             assert_eq!(decode_row(key, &row), Err(Malformed::Damaged));
         }
+    }
+
+    #[test]
+    fn a_list_of_a_row_is_believed_only_if_it_is_sealed() {
+        let key = &layout::journal_key(9);
+        let parts = [JournalPart {
+            id: id(0),
+            start_offset: 0,
+            end_offset: 3,
+            batches: vec![Bytes::from_static(b"abc")],
+        }];
+        let row = encode_row(key, 5, &Vec::new(), &parts);
+        let mut damaged = row.to_vec();
+        damaged[1 + LIST_LENGTH_BYTES] = 0;
+        assert_eq!(decode_row(key, &damaged.into()), decode_row(key, &row));
+    }
+
+    #[test]
+    fn a_row_of_version_0_is_read_whatever_its_batches_look_like() {
+        let batches = [&[0; 300][..], &100_u32.to_be_bytes()].concat();
+        let mut row = vec![0];
+        layout::put_partition(&mut row, id(7));
+        row.put_i64(5);
+        row.put_u32(batches.len() as u32);
+        row.extend_from_slice(&batches);
+        let read = decode_row(&layout::journal_key(9), &row.into()).unwrap();
+        assert_eq!(read.written_ms, layout::NEVER_MS);
+        let expected = StoredPart {
+            id: id(7),
+            start_offset: 5,
+            end_offset: None,
+            batches: batches.into(),
+        };
+        assert_eq!(read.parts, [expected]);
     }
 
     #[test]
