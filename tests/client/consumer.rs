@@ -1,5 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use tablog::client::consumer::{
     AutoCommit, ConsumerCommand, ConsumerConfig, ConsumerEvent, ConsumerOutput, FetchedBatch,
     IsolationLevel, OffsetReset, OffsetToCommit, Subscription,
@@ -8,7 +10,7 @@ use tablog::client::{CommandId, Consumer, ErrorKind, KafkaError, TopicPartition}
 use tablog::protocol::messages::fetch_response::AbortedTransaction;
 use tablog::protocol::{ApiKey, ErrorCode, Request};
 use tablog::record::{
-    BatchBuilder, BatchFields, Compression, EndTransactionMarker, TransactionResult,
+    BatchBuilder, BatchFields, Compression, EndTransactionMarker, TransactionResult, crc32c,
 };
 
 use super::fake_cluster::Fault;
@@ -771,6 +773,39 @@ fn damaged_records_are_told_of_with_their_place() {
         ),
         (Some("t"), true, Some(0))
     );
+}
+
+/// A batch whose records cannot be decoded, though its CRC is right.
+fn unreadable() -> Bytes {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.append(0, None, Some(b"b"), &[]).unwrap();
+    let mut batch = builder.build(BatchFields::default()).to_vec();
+    let gzip = 1_i16.to_be_bytes();
+    batch[21..23].copy_from_slice(&gzip);
+    let crc = crc32c(&batch[21..]).to_be_bytes();
+    batch[17..21].copy_from_slice(&crc);
+    batch.into()
+}
+
+#[test]
+fn records_are_delivered_up_to_one_that_cannot_be_read_and_none_behind_it() {
+    for before in [&["a"][..], &[]] {
+        let mut world = world(1);
+        if !before.is_empty() {
+            world.cluster.append("t", 0, before);
+        }
+        world.cluster.partition("t", 0).append(&unreadable());
+        world.cluster.append("t", 0, &["c"]);
+        let consumer = member(&mut world, config());
+        for value in before {
+            let batch = batch(&mut world, &consumer);
+            assert_eq!(values(&batch), [*value]);
+            processed(&mut world, &consumer, &batch);
+        }
+        let error = poll(&mut world, &consumer).unwrap_err();
+        assert_eq!(error.offset, Some(before.len() as i64));
+        assert!(!error.retriable);
+    }
 }
 
 #[test]

@@ -466,18 +466,21 @@ impl Buffer {
         self.rest.is_empty() && self.decoded.is_empty()
     }
 
-    /// Up to `records_max` records from `position` on.
+    /// Up to `records_max` records from `position` on. What cannot be read is an error when there
+    /// is nothing in front of it.
     fn take(&mut self, position: i64, records_max: usize) -> Result<Vec<Record>, RecordError> {
         let mut taken = Vec::new();
-        while taken.len() < records_max && self.fill(position)? {
-            let more = self.decoded.len().min(records_max - taken.len());
-            taken.extend(self.decoded.drain(..more));
+        loop {
+            // What follows may be nothing to see: then it is already behind the application.
+            match self.fill(position) {
+                Ok(true) if taken.len() < records_max => {
+                    let more = self.decoded.len().min(records_max - taken.len());
+                    taken.extend(self.decoded.drain(..more));
+                }
+                Err(error) if taken.is_empty() => return Err(error),
+                _ => return Ok(taken),
+            }
         }
-        // What follows may be nothing to see: then it is already behind the application.
-        if self.decoded.is_empty() {
-            self.fill(position)?;
-        }
-        Ok(taken)
     }
 
     /// Where the partition is after `taken` has been delivered.
@@ -488,7 +491,8 @@ impl Buffer {
         }
     }
 
-    /// Decodes batches until there is a record to deliver; `false` when there is none.
+    /// Decodes batches until there is a record to deliver; `false` when there is none. A batch that
+    /// cannot be decoded stays, to be found again.
     fn fill(&mut self, position: i64) -> Result<bool, RecordError> {
         while self.decoded.is_empty() {
             let header = match BatchHeader::ensure_valid(&self.rest) {
@@ -500,17 +504,15 @@ impl Buffer {
                 }
                 Err(error) => return Err(error),
             };
-            let batch = self.rest.split_to(header.size_in_bytes());
-            self.decoded_to = header.next_offset();
+            let batch = self.rest.slice(..header.size_in_bytes());
             if self.is_visible(&header, &batch)? {
-                for record in records(&batch)? {
-                    let record = record?;
-                    // A batch comes whole, even if the position lies within.
-                    if record.offset >= position {
-                        self.decoded.push_back(record);
-                    }
-                }
+                let records: Vec<Record> = records(&batch)?.collect::<Result<_, _>>()?;
+                // A batch comes whole, even if the position lies within.
+                let wanted = records.into_iter().filter(|it| it.offset >= position);
+                self.decoded.extend(wanted);
             }
+            self.rest = self.rest.slice(batch.len()..);
+            self.decoded_to = header.next_offset();
         }
         Ok(true)
     }
