@@ -705,3 +705,38 @@ fn partitions_are_told_for_a_partitioner_outside() {
         [Some(0), Some(1), Some(0)]
     );
 }
+
+#[test]
+fn a_send_of_nothing_is_answered() {
+    let (mut world, producer) = world(1);
+    let nothing = ProducerCommand::Send {
+        id: CommandId(1),
+        topic_messages: vec![],
+        acks: Acks::All,
+        timeout_ms: 30_000,
+        compression: Compression::None,
+    };
+    world.command(&producer, nothing);
+    assert_eq!(sent(&mut world, &producer, 1).unwrap(), []);
+}
+
+#[test]
+fn a_send_without_a_producer_id_does_not_wait_behind_one_that_gets_none() {
+    let (mut world, producer) = world(1);
+    let code = ErrorCode::ClusterAuthorizationFailed;
+    for _ in 0..20 {
+        let fault = Fault::Error(ApiKey::InitProducerId, code);
+        world.cluster.faults.push_back(fault);
+    }
+    world.command(&producer, send(1, vec![record(0, "a")]));
+    world.command(&producer, send_with(2, vec![record(0, "b")], Acks::Leader));
+    let error = sent(&mut world, &producer, 1).unwrap_err();
+    assert_eq!(error.code, code);
+    assert_eq!(offsets(&sent(&mut world, &producer, 2).unwrap()), [(0, 0)]);
+    let mut asked = world.cluster.requests.iter();
+    let asked = asked.any(|(_, request)| matches!(request, Request::InitProducerId(_)));
+    assert!(
+        !asked || world.cluster.faults.len() == 19,
+        "nobody needs an id"
+    );
+}

@@ -284,6 +284,10 @@ impl Producer {
             for (topic, _) in &send.topic_messages {
                 self.cluster.add_topic(now, topic);
             }
+            if send.topic_messages.is_empty() {
+                self.answer_send(send.id);
+                continue;
+            }
             let wait = self.topic_wait(now);
             self.waiting.push(send, wait);
         }

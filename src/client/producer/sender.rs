@@ -506,6 +506,7 @@ impl Sender {
         });
     }
 
+    /// Nobody waits for a producer id any more; what is behind those that did can go on.
     fn refuse_idempotent(
         &mut self,
         accumulator: &mut Accumulator,
@@ -528,6 +529,7 @@ impl Sender {
                 });
             }
         }
+        accumulator.touch_all(std::mem::take(&mut self.without_producer_id));
     }
 
     fn bump_epoch(&mut self) {
