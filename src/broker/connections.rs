@@ -55,9 +55,9 @@ impl Connections {
         arrived.map_err(|numbers| self.dropped(numbers))
     }
 
-    /// See [`Channels::next`].
+    /// See [`Channels::take_next`].
     pub fn next(&mut self) -> Option<Next> {
-        self.channels.next()
+        self.channels.take_next()
     }
 
     /// See [`Channels::has_more`].

@@ -91,7 +91,7 @@ impl Channels {
         self.is_held = true;
     }
 
-    /// Lets requests start, and those that have waited: see [`Channels::next`].
+    /// Lets requests start, and those that have waited: see [`Channels::take_next`].
     pub fn release(&mut self) {
         self.is_held = false;
         let waiting = self.channels.iter().filter(|(_, it)| !it.queue.is_empty());
@@ -123,7 +123,7 @@ impl Channels {
     }
 
     /// The next request that may go on, until enough was answered in this event.
-    pub fn next(&mut self) -> Option<Next> {
+    pub fn take_next(&mut self) -> Option<Next> {
         if self.is_held || self.responded_bytes >= EVENT_RESPONSES_BYTES_MAX {
             return None;
         }
@@ -318,11 +318,11 @@ mod tests {
         answer(&mut channels, numbers[2], HALF);
         assert!(!starts(&mut channels, A));
         assert!(starts(&mut channels, B), "others are not concerned");
-        assert_eq!(channels.next(), None);
+        assert_eq!(channels.take_next(), None);
         answer(&mut channels, numbers[0], 1);
         assert_eq!(sent(&mut channels).len(), 3);
-        assert_eq!(channels.next(), Some(Next::Start(A, frame("a"))));
-        assert_eq!(channels.next(), None);
+        assert_eq!(channels.take_next(), Some(Next::Start(A, frame("a"))));
+        assert_eq!(channels.take_next(), None);
         assert!(starts(&mut channels, A));
     }
 
@@ -334,7 +334,7 @@ mod tests {
         channels.release();
         assert!(!starts(&mut channels, A), "one of it has waited longer");
         for _ in 0..2 {
-            assert_eq!(channels.next(), Some(Next::Start(A, frame("a"))));
+            assert_eq!(channels.take_next(), Some(Next::Start(A, frame("a"))));
         }
         assert!(starts(&mut channels, A));
     }
@@ -350,7 +350,7 @@ mod tests {
             .collect();
         assert!(!starts(&mut channels, A));
         answer(&mut channels, numbers[0], 1);
-        assert!(matches!(channels.next(), Some(Next::Start(A, _))));
+        assert!(matches!(channels.take_next(), Some(Next::Start(A, _))));
     }
 
     #[test]
@@ -361,13 +361,13 @@ mod tests {
         assert!(channels.may_read(A, numbers[0]), "it is its turn");
         assert!(!channels.may_read(A, numbers[2]));
         assert!(!channels.may_read(A, numbers[3]));
-        assert_eq!(channels.next(), None);
+        assert_eq!(channels.take_next(), None);
         answer(&mut channels, numbers[4], HALF);
         answer(&mut channels, numbers[0], 1);
         sent(&mut channels);
-        assert_eq!(channels.next(), Some(Next::GoOn(numbers[2])));
-        assert_eq!(channels.next(), Some(Next::GoOn(numbers[3])));
-        assert_eq!(channels.next(), None);
+        assert_eq!(channels.take_next(), Some(Next::GoOn(numbers[2])));
+        assert_eq!(channels.take_next(), Some(Next::GoOn(numbers[3])));
+        assert_eq!(channels.take_next(), None);
     }
 
     #[test]
@@ -380,10 +380,10 @@ mod tests {
         }
         channels.release();
         answer(&mut channels, first, EVENT_RESPONSES_BYTES_MAX);
-        assert_eq!(channels.next(), None);
+        assert_eq!(channels.take_next(), None);
         assert!(channels.has_more());
         channels.take_effects();
-        let order: Vec<_> = std::iter::from_fn(|| channels.next()).collect();
+        let order: Vec<_> = std::iter::from_fn(|| channels.take_next()).collect();
         let start = |connection| Next::Start(connection, frame("a"));
         assert_eq!(order, [start(A), start(B), start(A)], "each has its turn");
         assert!(!channels.has_more());
@@ -401,7 +401,7 @@ mod tests {
         // What waited on that connection has left its room.
         assert_eq!(channels.arrive(A, half), Ok(None));
         channels.release();
-        let left = std::iter::from_fn(|| channels.next());
+        let left = std::iter::from_fn(|| channels.take_next());
         assert_eq!(left.count(), 2);
     }
 

@@ -1,6 +1,6 @@
 //! A deterministic cluster: virtual time, faulty storage, a faulty network, and an oracle.
 //!
-//! A seed draws a workload and what goes wrong in it; [`run`] plays it and says which promise was
+//! A seed draws a workload and what goes wrong in it; [`run()`] plays it and says which promise was
 //! broken, if any. The same seed gives the same run.
 
 mod actor;

@@ -55,8 +55,11 @@ pub const GROUP: &str = "g";
 const TOPIC_RESOURCE: i8 = 2;
 const APPEND: i8 = 2;
 
+/// Makes the request that names so many.
+type RequestOf = fn(usize) -> Request;
+
 /// What is named, in which version, and the request that names so many.
-pub const FRAMES: &[(&str, i16, fn(usize) -> Request)] = &[
+pub const FRAMES: &[(&str, i16, RequestOf)] = &[
     ("topics in Metadata", 12, |n| metadata(names(n))),
     ("one topic in Metadata, again", 12, |n| metadata(same(n))),
     ("topics in Produce", 9, |n| produce(names(n), 1)),

@@ -157,7 +157,7 @@ impl Machine for Controller {
             Event::Woken => self.log.tick(now),
         }
         self.release();
-        while let Some(next) = self.channels.next() {
+        while let Some(next) = self.channels.take_next() {
             // Nothing of the controller's stalls.
             if let Next::Start(connection, frame) = next {
                 self.receive(now, connection, frame, effects);

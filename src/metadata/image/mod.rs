@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 /// No broker leads the partition.
 pub const NO_LEADER: i32 = -1;
-/// The leader of a [`PartitionChangeRecord`] that does not change it.
+/// The leader of a `PartitionChangeRecord` that does not change it.
 pub const LEADER_UNCHANGED: i32 = -2;
 /// A topic in a [`ConfigRecord`] (`ConfigResource.Type.TOPIC`).
 pub const TOPIC_RESOURCE: i8 = 2;
