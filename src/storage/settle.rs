@@ -50,6 +50,8 @@ pub async fn commit_settled<S: Storage>(
         }
         let found = match storage.fence().await {
             Ok(found) => found,
+            // Whatever became of the batch, it is gone with the store.
+            Err(StorageError::Deleted) => return Err(StorageError::Deleted),
             Err(why) => return Err(StorageError::Unknown(format!("{last}; then {why}"))),
         };
         match settle(fence, found) {
@@ -64,6 +66,37 @@ pub async fn commit_settled<S: Storage>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::{Entry, KeyRange};
+
+    /// A store that is deleted while a batch is under way.
+    struct DeletedMeanwhile;
+
+    impl Storage for DeletedMeanwhile {
+        async fn open(&self) -> Result<Fence, StorageError> {
+            Ok(SENT)
+        }
+
+        async fn fence(&self) -> Result<Fence, StorageError> {
+            Err(StorageError::Deleted)
+        }
+
+        async fn commit(&self, _: Fence, _: &WriteBatch) -> Result<Fence, StorageError> {
+            Err(StorageError::Unknown("the connection was closed".into()))
+        }
+
+        async fn read(&self, _: &KeyRange, _: usize) -> Result<Vec<Entry>, StorageError> {
+            Err(StorageError::Deleted)
+        }
+
+        async fn close(&self) {}
+    }
+
+    #[test]
+    fn a_store_that_is_deleted_meanwhile_is_deleted_not_unknown() {
+        let batch = WriteBatch::default();
+        let commit = commit_settled(&DeletedMeanwhile, SENT, &batch);
+        assert_eq!(pollster::block_on(commit), Err(StorageError::Deleted));
+    }
 
     const SENT: Fence = Fence {
         epoch: 3,
