@@ -253,7 +253,7 @@ impl LogManager {
                 let log_start_offset = log.head.log_start_offset;
                 log.head = head;
                 log.stored = true;
-                log.tail.drop_below(head.segments_end);
+                log.moved_to(head.segments_end);
                 if head.log_start_offset > log_start_offset {
                     let offset = head.log_start_offset;
                     log.derived.truncate_from_start(offset);

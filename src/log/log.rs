@@ -124,6 +124,16 @@ impl Log {
         self.tail.place_again(&self.config, active);
     }
 
+    /// Forgets the batches of the tail below `segments_end`: they are in segments now, and as they
+    /// were cut when that began, whatever the config has become meanwhile. Chunks are stored by
+    /// their segments' base offsets, so none may go on with a segment that others follow.
+    pub fn moved_to(&mut self, segments_end: i64) {
+        self.tail.drop_below(segments_end);
+        if !self.tail.follows(segments_end, self.head.active) {
+            self.tail.place_again(&self.config, self.head.active);
+        }
+    }
+
     /// Closes the segment that grows, if the time of `segment.ms` or `max.compaction.lag.ms` is
     /// over. Kafka does so at the next append, which in a browser may be the next month's.
     pub fn roll_if_old(&mut self, now_ms: i64) {

@@ -110,11 +110,24 @@ impl Tail {
 
     /// The segment that grew before the first batch, if more may join it: `stored` was it.
     pub fn active_before(&self, stored: Option<ActiveSegment>) -> Option<ActiveSegment> {
-        let joined = match self.batches.front() {
+        let joined = self.first_segment_base();
+        stored.filter(|active| Some(active.base_offset) == joined)
+    }
+
+    /// Whether it is in segments that may follow those that end at `segments_end`: in `stored`,
+    /// which grows, or in others that begin there.
+    pub fn follows(&self, segments_end: i64, stored: Option<ActiveSegment>) -> bool {
+        self.first_segment_base().is_none_or(|base| {
+            segments_end <= base || stored.is_some_and(|active| active.base_offset == base)
+        })
+    }
+
+    /// The segment that its first batch is in, or would be.
+    fn first_segment_base(&self) -> Option<i64> {
+        match self.batches.front() {
             Some(first) => Some(first.segment_base),
             None => self.active.map(|active| active.base_offset),
-        };
-        stored.filter(|active| Some(active.base_offset) == joined)
+        }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -363,3 +363,29 @@ proptest! {
         prop_assert_eq!(start(&node, p0()) as usize, timestamps.len());
     }
 }
+
+#[test]
+fn a_segment_that_was_closed_is_not_gone_on_with_when_the_config_changes_meanwhile() {
+    let mut node = Node::with_config(retained(HOUR_MS));
+    node.produce(p0(), &[0]);
+    node.advance(8_000);
+    node.produce(p0(), &[1]);
+    node.settle();
+    node.logs.maintenance.want_move(p0());
+    node.submit();
+    // The commit in flight writes two segments, of which these times would make one.
+    let config = LogConfig {
+        segment_ms: 24 * HOUR_MS,
+        ..retained(HOUR_MS)
+    };
+    node.ensure(p0(), config.clone());
+    node.settle();
+    node.pass(HOUR_MS / 2);
+    node.produce(p0(), &[2]);
+    node.move_all();
+    node.pass(HOUR_MS / 2 + 6 * MINUTE_MS);
+    let left = node.values(p0());
+    assert!(left.ends_with(&[2]), "{left:?}");
+    let mut node = node.crash(&config);
+    assert_eq!(node.values(p0()), left);
+}
