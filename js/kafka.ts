@@ -11,7 +11,7 @@ import { KAFKA_KINDS } from "./options/checks.js";
 import { clusterOptions } from "./options/cluster.js";
 import { tellUnused } from "./options/unused.js";
 import type { Arrival } from "./types/arrival.js";
-import { sleep } from "./platform/timing.js";
+import { settlesWithin } from "./platform/timing.js";
 import { Producer as ProducerClass } from "./producer/producer.js";
 import type { ClusterStatus, StatusListener, TraceEvent } from "./types/cluster.js";
 import type { AdminConfig, ConsumerConfig, KafkaConfig, ProducerConfig } from "./types/config.js";
@@ -84,12 +84,7 @@ export class BaseKafka<Topics extends TopicMap<Topics> = AnyTopics> {
   async close(): Promise<void> {
     const { clients, lease, logger } = this.#shared;
     const disconnecting = [...clients].map((client) => client.disconnect());
-    const done = new AbortController();
-    const disconnected = Promise.allSettled(disconnecting).finally(() => {
-      done.abort();
-    });
-    await Promise.race([disconnected, sleep(CLOSE_MS_MAX, done.signal)]);
-    if (!done.signal.aborted) {
+    if (!(await settlesWithin(Promise.allSettled(disconnecting), CLOSE_MS_MAX))) {
       logger.warn(`Closed while clients were still disconnecting after ${CLOSE_MS_MAX} ms`);
     }
     lease.close();

@@ -63,8 +63,8 @@ export class Connector {
   }
 
   /** For a call that needs a connection: as `connect`, but what was lost stays lost. */
-  use(): Promise<Connection> {
-    return this.#connected(false);
+  use(signal?: AbortSignal): Promise<Connection> {
+    return this.#connected(false, signal);
   }
 
   /** Ends what is being made; who waits for it is told. */

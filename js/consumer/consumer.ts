@@ -1,11 +1,10 @@
 // Reads messages as a member of a group.
 import { bindMethods } from "../client/bound.js";
-import { abortable } from "../client/command_port.js";
 import { Connector } from "../client/connection.js";
 import { Instrumentation } from "../client/instrumentation.js";
 import { describeGroups } from "../client/operations.js";
 import type { Shared } from "../client/shared.js";
-import { KafkaJSError, TablogError } from "../errors/errors.js";
+import { KafkaJSError } from "../errors/errors.js";
 import { invalid } from "../errors/refusals.js";
 import {
   checkOptions,
@@ -22,6 +21,8 @@ import {
 } from "../options/client.js";
 import { tellUnused } from "../options/unused.js";
 import { offsetOrSpecial, plainOffset } from "../options/offsets.js";
+import { Calls } from "../platform/calls.js";
+import { macrotask } from "../platform/timing.js";
 import type { Abortable } from "../types/abortable.js";
 import type { GroupDescription } from "../types/admin.js";
 import type { ConsumerConfig } from "../types/config.js";
@@ -45,16 +46,11 @@ import type {
   TopicPartitions,
 } from "../types/partition.js";
 import { Assigners } from "./assigners.js";
-import { messageStream } from "./message_stream.js";
-import { checkPausedTopics, type PausedTopic } from "./pauses.js";
-import { Runner } from "./runner.js";
+import { type MessagesOptions, MessageStream } from "./message_stream.js";
+import { checkPausedTopics, type PausedTopic, Pauses } from "./pauses.js";
+import { Run } from "./run.js";
+import type { Runner } from "./runner.js";
 import { Subscriptions } from "./subscriptions.js";
-
-/** Somebody who waits until the group has been joined. */
-interface Joining {
-  resolve(assignment: Assignment): void;
-  reject(error: Error): void;
-}
 
 export class Consumer {
   readonly events = CONSUMER_EVENTS;
@@ -65,12 +61,11 @@ export class Consumer {
   readonly #instrumentation: Instrumentation<ConsumerPayloads>;
   readonly #subscriptions = new Subscriptions();
   #assigned: readonly TopicPartitionOffset[] = [];
-  readonly #joining = new Set<Joining>();
+  readonly #pauses = new Pauses();
+  readonly #calls = new Calls();
   readonly #connector: Connector;
-  #runner: Runner | undefined;
-  /** Between run and stop; a crash in between may start a new runner. */
-  #wanted = false;
-  #restart: ReturnType<typeof setTimeout> | undefined;
+  /** The last one that was begun, until it is over; those before it end. */
+  #run: Run | undefined;
 
   /** Throws for options that no consumer can have. */
   constructor(shared: Shared, config: ConsumerConfig) {
@@ -95,18 +90,15 @@ export class Consumer {
     this.#instrumentation.emit("consumer.connect", null);
   }
 
-  /** Stops, and gives up the connection. */
+  /** Stops, and gives up the connection. From inside of a handler as `stop` does. */
   async disconnect(): Promise<void> {
-    this.#connector.cancel();
-    await this.stop();
-    await this.#connector.disconnect();
-    this.#instrumentation.emit("consumer.disconnect", null);
+    await this.#unlessInside(this.#disconnect());
   }
 
   /** Adds topics, before `run`. Patterns are looked up when it runs, and every `metadataMaxAge`. */
   // Async for KafkaJS's sake: its errors are rejections.
   async subscribe(subscription: ConsumerSubscribeTopics | ConsumerSubscribeTopic): Promise<void> {
-    if (this.#runner !== undefined) {
+    if (this.#run !== undefined) {
       return Promise.reject(invalid("Cannot subscribe to topic while consumer is running"));
     }
     this.#subscriptions.add(subscription);
@@ -119,7 +111,7 @@ export class Consumer {
    * joining the group, whoever else reads them. Not in KafkaJS; as `assign` of Kafka's own consumer.
    */
   assign(partitions: TopicPartitionOffset[]): void {
-    if (this.#runner !== undefined) throw invalid("Cannot assign while consumer is running");
+    if (this.#run !== undefined) throw invalid("Cannot assign while consumer is running");
     this.#assigned = partitions.map((one) => {
       const { topic, partition, offset } = objectGiven(one, "assign()");
       checkPartition({ topic, partition });
@@ -127,64 +119,57 @@ export class Consumer {
     });
   }
 
-  /** Joins the group and calls the handler from then on; resolves when it has joined. */
+  /**
+   * Joins the group and calls the handler from then on; resolves when it has joined. Takes the place
+   * of a run that waits for its restart, or that is being stopped.
+   */
   async run(config: ConsumerRunConfig = {}): Promise<void> {
     const { groupId } = this.#config;
-    if (this.#runner !== undefined) {
+    if (this.#run?.isReplaceable === false) {
       this.#logger.warn("consumer#run was called, but the consumer is already running", {
         groupId,
       });
       return;
     }
-    checkOptions(config, "run()", RUN_KINDS);
-    tellUnused(this.#shared.logger, "run()", config, RUN_KINDS);
-    const { eachMessage, eachBatch } = config;
-    if ((eachMessage ?? eachBatch) === undefined) {
-      throw invalid("run needs eachMessage or eachBatch");
-    }
-    if (eachMessage !== undefined && eachBatch !== undefined) {
-      this.#logger.warn("eachBatch is not called: there is eachMessage as well", { groupId });
-    }
-    this.#wanted = true;
-    await this.#start(config);
+    await this.#begin(config).begun;
   }
 
-  /** Resolves with what this member has been assigned when it has joined the group. */
-  ready({ signal }: Abortable = {}): Promise<Assignment> {
-    const assignment = this.#runner?.assignment;
-    if (assignment !== undefined) return Promise.resolve(assignment);
-    let joining: Joining;
-    const joined = new Promise<Assignment>((resolve, reject) => {
-      joining = { resolve, reject };
-      this.#joining.add(joining);
-    });
-    return abortable(joined, signal, () => this.#joining.delete(joining));
+  /**
+   * Resolves with what this member has been assigned when it has joined the group. Rejects when
+   * nothing runs, and when the run ends without having joined.
+   */
+  async ready({ signal }: Abortable = {}): Promise<Assignment> {
+    signal?.throwIfAborted();
+    // Who asks right before they run has said so, too.
+    if (this.#run === undefined) await macrotask();
+    if (this.#run === undefined || this.#run.isStopping) throw notRunning();
+    return this.#run.ready(signal);
   }
 
   /**
    * Runs, and gives message after message. One counts as processed when the next is asked for. The
-   * consumer stops when the loop ends; aborting throws the signal's reason.
+   * consumer stops when the loop ends; aborting throws the signal's reason. A stop from elsewhere
+   * ends the loop, which has a second to ask for the next; else its message comes again.
    */
-  messages(
-    options: Abortable & Omit<ConsumerRunConfig, "eachBatch" | "eachMessage"> = {},
-  ): AsyncGenerator<EachMessagePayload, void, undefined> {
-    return messageStream(this, options);
+  messages(options: MessagesOptions = {}): AsyncGenerator<EachMessagePayload, void, undefined> {
+    return new MessageStream(
+      (config, onHalt) => {
+        if (this.#run?.isReplaceable === false) {
+          throw invalid("Cannot read messages() while consumer is running: stop() it before");
+        }
+        return this.#begin(config, onHalt);
+      },
+      objectGiven(options, "messages()"),
+    );
   }
 
-  /** Lets handlers finish their message, commits, and leaves the group. Not from a handler. */
+  /**
+   * Lets handlers finish their message, for 30 s at most, commits, and leaves the group. From inside
+   * of a handler it resolves at once, and all that is done when the handler has returned; a browser
+   * knows where it comes from before the handler's first `await` only.
+   */
   async stop(): Promise<void> {
-    this.#wanted = false;
-    clearTimeout(this.#restart);
-    const runner = this.#runner;
-    if (runner !== undefined) {
-      await runner.stop();
-      if (this.#runner === runner) {
-        this.#runner = undefined;
-        this.#instrumentation.emit("consumer.stop", null);
-        this.#logger.info("Stopped", { groupId: this.#config.groupId });
-      }
-    }
-    this.#notJoined(new TablogError("the consumer was stopped", { type: "CLOSED" }));
+    await this.#unlessInside(this.#run?.stop());
   }
 
   async commitOffsets(offsets: TopicPartitionOffsetAndMetadata[] = []): Promise<void> {
@@ -206,19 +191,22 @@ export class Consumer {
     this.#running().seek({ topic, partition, offset: offsetOrSpecial(offset) });
   }
 
+  /** Until they are resumed, over restarts and further runs. */
   pause(topics: PausedTopic[] = []): void {
     checkPausedTopics(topics, "pause");
-    this.#running().pause(topics);
+    this.#running();
+    this.#pauses.pause(topics);
   }
 
   /** Those that are assigned and paused. */
   paused(): TopicPartitions[] {
-    return this.#runner?.paused() ?? [];
+    return this.#run?.runner.paused() ?? [];
   }
 
   resume(topics: PausedTopic[] = []): void {
     checkPausedTopics(topics, "resume");
-    this.#running().resume(topics);
+    this.#running();
+    this.#pauses.resume(topics);
   }
 
   async describeGroup(): Promise<GroupDescription> {
@@ -245,93 +233,74 @@ export class Consumer {
     await this.disconnect();
   }
 
-  /** The runner exists at once, so that a seek may follow a run that nobody awaits. */
-  async #start(run: ConsumerRunConfig): Promise<void> {
-    const { groupId } = this.#config;
-    this.#logger.info("Starting", { groupId });
-    const runner = new Runner({
-      groupId,
-      options: consumerOptions(this.#shared.config, this.#config, run, this.#assigners),
-      assigners: this.#assigners,
-      run,
-      retry: consumerRetry(this.#shared.config, this.#config),
-      subscriptions: this.#subscriptions,
-      assigned: this.#assigned,
-      patternRefreshMs: patternRefreshMs(this.#config),
-      logger: this.#logger,
-      instrumentation: this.#instrumentation,
-      onJoined: (assignment) => {
-        for (const joining of this.#joining) joining.resolve(assignment);
-        this.#joining.clear();
+  #begin(config: ConsumerRunConfig, onHalt: (run: Run) => void = () => undefined): Run {
+    const { groupId, retry } = this.#config;
+    checkOptions(config, "run()", RUN_KINDS);
+    tellUnused(this.#shared.logger, "run()", config, RUN_KINDS);
+    const { eachMessage, eachBatch } = config;
+    if ((eachMessage ?? eachBatch) === undefined) {
+      throw invalid("run needs eachMessage or eachBatch");
+    }
+    if (eachMessage !== undefined && eachBatch !== undefined) {
+      this.#logger.warn("eachBatch is not called: there is eachMessage as well", { groupId });
+    }
+    const { config: kafka } = this.#shared;
+    const run = new Run({
+      runner: {
+        groupId,
+        options: consumerOptions(kafka, this.#config, config, this.#assigners),
+        assigners: this.#assigners,
+        run: config,
+        retry: consumerRetry(kafka, this.#config),
+        subscriptions: this.#subscriptions,
+        assigned: this.#assigned,
+        patternRefreshMs: patternRefreshMs(this.#config),
+        logger: this.#logger,
+        instrumentation: this.#instrumentation,
+        pauses: this.#pauses,
+        calls: this.#calls,
       },
-      onCrash: (error) => {
-        void this.#crashed(runner, error, run);
+      connector: this.#connector,
+      restartOnFailure: { ...kafka.retry, ...retry }.restartOnFailure,
+      after: this.#run?.stop() ?? Promise.resolve(),
+      onHalt,
+      onDone: (done) => {
+        if (this.#run === done) this.#run = undefined;
       },
     });
-    this.#runner = runner;
-    try {
-      const connection = await this.#connector.use();
-      this.#instrumentation.emit("consumer.connect", null);
-      await runner.start(connection);
-    } catch (error) {
-      await this.#crashed(runner, error as Error, run);
-    }
+    this.#run = run;
+    return run;
   }
 
-  async #crashed(runner: Runner, error: Error, run: ConsumerRunConfig): Promise<void> {
-    if (this.#runner !== runner) return;
-    const { groupId } = this.#config;
-    this.#logger.error(`Crash: ${error.name}: ${error.message}`, { groupId, stack: error.stack });
-    await runner.stop();
-    this.#runner = undefined;
-    this.#instrumentation.emit("consumer.stop", null);
-    const restart = (await this.#shallRestart(error)) && this.#wanted;
-    // Who starts again needs the cluster that it has.
-    if (!restart) {
-      await this.#connector.disconnect().catch((failure: unknown) => {
-        this.#logger.warn(`Could not disconnect: ${String(failure)}`, { groupId });
-      });
-      this.#instrumentation.emit("consumer.disconnect", null);
-      this.#notJoined(error);
-    }
-    this.#instrumentation.emit("consumer.crash", { error, groupId, restart });
-    if (!restart) return;
-    const { initialRetryTime } = consumerRetry(this.#shared.config, this.#config);
-    const { retryTime = initialRetryTime } = error as { retryTime?: number };
-    this.#logger.error(`Restarting the consumer in ${retryTime}ms`, { retryTime, groupId });
-    this.#restart = setTimeout(() => {
-      void this.#start(run);
-    }, retryTime);
+  async #disconnect(): Promise<void> {
+    // In this order: a run that is not stopping would take the end of its connecting for a crash.
+    const stopped = this.#run?.stop();
+    this.#connector.cancel();
+    await stopped;
+    await this.#connector.disconnect();
+    this.#instrumentation.emit("consumer.disconnect", null);
   }
 
-  async #shallRestart(error: Error): Promise<boolean> {
-    let cause = error;
-    while (cause.cause instanceof Error) cause = cause.cause;
-    const retriable =
-      error.name === "KafkaJSNumberOfRetriesExceeded" ||
-      (cause as { retriable?: boolean }).retriable === true;
-    const { restartOnFailure } = { ...this.#shared.config.retry, ...this.#config.retry };
-    if (!retriable || restartOnFailure === undefined) return retriable;
-    try {
-      return await restartOnFailure(error);
-    } catch (failure) {
-      const message = failure instanceof Error ? failure.message : String(failure);
-      this.#logger.error(`restartOnFailure failed, so the consumer restarts: ${message}`);
-      return true;
+  /** Waits, unless it is a handler of this consumer that asks: the promise waits for its end. */
+  async #unlessInside(ending: Promise<unknown> | undefined): Promise<void> {
+    if (!this.#calls.isInside()) {
+      await ending;
+      return;
     }
-  }
-
-  #notJoined(error: Error): void {
-    for (const joining of this.#joining) joining.reject(error);
-    this.#joining.clear();
+    ending?.catch((error: unknown) => {
+      const { groupId } = this.#config;
+      this.#logger.warn(`Could not disconnect: ${String(error)}`, { groupId });
+    });
   }
 
   #running(): Runner {
-    if (this.#runner === undefined) {
-      throw invalid("Consumer group was not initialized, consumer#run must be called first");
-    }
-    return this.#runner;
+    if (this.#run === undefined) throw notRunning();
+    return this.#run.runner;
   }
+}
+
+function notRunning(): Error {
+  return invalid("Consumer group was not initialized, consumer#run must be called first");
 }
 
 function checkPartition({ topic, partition }: TopicPartition): void {

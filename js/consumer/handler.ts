@@ -4,11 +4,12 @@ import { asError } from "../errors/error_object.js";
 import { KafkaJSError, KafkaJSProtocolError } from "../errors/errors.js";
 import type { Retry } from "../options/client.js";
 import { plainOffset } from "../options/offsets.js";
+import type { Calls } from "../platform/calls.js";
 import { Breather, sleep } from "../platform/timing.js";
 import type { ConsumerRunConfig, EachBatchHandler, EachMessageHandler } from "../types/consumer.js";
 import type { Logger } from "../types/logger.js";
 import type { Offsets } from "../types/partition.js";
-import type { PausedTopic, Pauses } from "./pauses.js";
+import type { Pauses } from "./pauses.js";
 import type { Progress } from "./progress.js";
 import { Retries } from "./retries.js";
 import { partitionKey, type Work } from "./work.js";
@@ -22,12 +23,11 @@ interface HandlerOptions {
   logger: Logger;
   progress: Progress;
   pauses: Pauses;
+  calls: Calls;
   /** Aborts when the run is to end. */
   stop: AbortSignal;
   tell: (command: Command) => void;
   request: (command: Command) => Promise<void>;
-  pause: (topics: PausedTopic[]) => void;
-  resume: (topics: PausedTopic[]) => void;
 }
 
 export class Handler {
@@ -60,16 +60,18 @@ export class Handler {
 
   async #eachMessage(work: Work, eachMessage: EachMessageHandler): Promise<void> {
     const { topic, partition, messages } = work.batch;
+    const { calls, pauses } = this.#options;
     for (const message of messages) {
-      const paused = this.#options.pauses.isPaused({ topic, partition });
+      const paused = pauses.isPaused({ topic, partition });
       if (this.#isStopped() || work.interrupted.aborted || paused) return;
-      await eachMessage({
+      const payload = {
         topic,
         partition,
         message,
         heartbeat: () => this.#heartbeat(work),
         pause: () => this.#pause(work),
-      });
+      };
+      await calls.run(() => eachMessage(payload));
       this.#resolve(work, message.offset);
       if (this.#breather.isDue()) {
         this.#tellResolved(work);
@@ -79,16 +81,16 @@ export class Handler {
   }
 
   async #eachBatch(work: Work, eachBatch: EachBatchHandler): Promise<void> {
-    const { progress, run } = this.#options;
+    const { calls, progress, run } = this.#options;
     // Who was told to stop may not have come to the end.
     let toldToStop = false;
     const tellToStop = (stop: boolean): boolean => {
       toldToStop ||= stop;
       return stop;
     };
-    await eachBatch({
+    const payload = {
       batch: work.batch,
-      resolveOffset: (offset) => {
+      resolveOffset: (offset: string) => {
         this.#resolve(work, plainOffset(offset));
       },
       heartbeat: async () => {
@@ -96,11 +98,12 @@ export class Handler {
         await this.#heartbeat(work);
       },
       pause: () => this.#pause(work),
-      commitOffsetsIfNecessary: (offsets) => this.#commitIfNecessary(work, offsets),
+      commitOffsetsIfNecessary: (offsets?: Offsets) => this.#commitIfNecessary(work, offsets),
       uncommittedOffsets: () => progress.uncommittedOffsets(),
       isRunning: () => !tellToStop(this.#isStopped()),
       isStale: () => tellToStop(work.interrupted.aborted),
-    });
+    };
+    await calls.run(() => eachBatch(payload));
     const autoResolve = run.eachBatchAutoResolve !== false && !toldToStop;
     if (autoResolve) this.#resolve(work, work.batch.lastOffset());
     if (this.#breather.isDue()) await this.#breather.breathe();
@@ -137,9 +140,9 @@ export class Handler {
   #pause(work: Work): () => void {
     const { topic, partition } = work.batch;
     const topics = [{ topic, partitions: [partition] }];
-    this.#options.pause(topics);
+    this.#options.pauses.pause(topics);
     return () => {
-      this.#options.resume(topics);
+      this.#options.pauses.resume(topics);
     };
   }
 

@@ -1,4 +1,5 @@
 // Which partitions a consumer has paused.
+import type { Command } from "../client/command_port.js";
 import { invalid } from "../errors/refusals.js";
 import type { Assignment, TopicPartition, TopicPartitions } from "../types/partition.js";
 
@@ -17,6 +18,20 @@ interface Pause {
 
 export class Pauses {
   readonly #topics = new Map<string, Pause>();
+  #tell: (command: Command) => void = () => undefined;
+
+  /** Tells whoever fetches of what is paused, and of all that changes. */
+  tellOf(tell: (command: Command) => void): void {
+    this.#tell = tell;
+    const paused: PausedTopic[] = [];
+    const resumed: PausedTopic[] = [];
+    for (const [topic, pause] of this.#topics) {
+      paused.push(pause.all ? { topic } : { topic, partitions: [...pause.paused] });
+      if (pause.all) resumed.push({ topic, partitions: [...pause.resumed] });
+    }
+    if (0 < paused.length) tell({ type: "pause", topics: paused });
+    if (0 < resumed.length) tell({ type: "resume", topics: resumed });
+  }
 
   pause(topics: readonly PausedTopic[]): void {
     for (const { topic, partitions } of topics) {
@@ -27,6 +42,7 @@ export class Pauses {
         pause.resumed.delete(partition);
       }
     }
+    this.#tell({ type: "pause", topics });
   }
 
   resume(topics: readonly PausedTopic[]): void {
@@ -38,6 +54,7 @@ export class Pauses {
         pause.resumed.add(partition);
       }
     }
+    this.#tell({ type: "resume", topics });
   }
 
   isPaused({ topic, partition }: TopicPartition): boolean {

@@ -5,7 +5,8 @@ import type { Instrumentation } from "../client/instrumentation.js";
 import { asError } from "../errors/error_object.js";
 import { KafkaJSError } from "../errors/errors.js";
 import type { Retry } from "../options/client.js";
-import { sleep } from "../platform/timing.js";
+import type { Calls } from "../platform/calls.js";
+import { settlesWithin, sleep } from "../platform/timing.js";
 import type { ConsumerRunConfig } from "../types/consumer.js";
 import type { ConsumerPayloads } from "../types/events.js";
 import type { Logger } from "../types/logger.js";
@@ -19,11 +20,13 @@ import type {
 import type { Assigners, AssignorQuestion } from "./assigners.js";
 import type { PolledBatch } from "./batch.js";
 import { Handler } from "./handler.js";
-import { type PausedTopic, Pauses } from "./pauses.js";
+import type { Pauses } from "./pauses.js";
 import { Progress } from "./progress.js";
 import type { Subscriptions } from "./subscriptions.js";
 import { partitionKey, Work } from "./work.js";
 
+/** As Kafka's consumers wait when they are closed. */
+const HANDLERS_MS_MAX = 30_000;
 /** Messages that a handler gets at once, at most. */
 const BATCH_MESSAGES_MAX = 10_000;
 
@@ -43,15 +46,18 @@ export interface RunnerOptions {
   patternRefreshMs: number;
   logger: Logger;
   instrumentation: Instrumentation<ConsumerPayloads>;
+  /** The consumer's: they outlive its runs. */
+  pauses: Pauses;
+  calls: Calls;
   onJoined(assignment: Assignment): void;
-  /** Called once, when the run cannot go on. It is still to be stopped. */
-  onCrash(error: Error): void;
 }
 
 export class Runner {
+  /** Resolves when it cannot go on, with why; without when it is stopped. A stop is due then, too. */
+  readonly ended: Promise<Error | undefined>;
+  #end: (error: Error | undefined) => void = () => undefined;
   readonly #options: RunnerOptions;
   readonly #handler: Handler;
-  readonly #pauses = new Pauses();
   readonly #progress = new Progress();
   readonly #inHand = new Map<string, Work>();
   readonly #polls = new Set<number>();
@@ -68,21 +74,22 @@ export class Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
     this.#handler = new Handler({
       run: options.run,
       retry: options.retry,
       logger: options.logger,
       progress: this.#progress,
-      pauses: this.#pauses,
+      pauses: options.pauses,
+      calls: options.calls,
       stop: this.#stop.signal,
       tell: (command) => this.#port?.tell(command),
       request: (command) => this.#request(command),
-      pause: (topics) => {
-        this.pause(topics);
-      },
-      resume: (topics) => {
-        this.resume(topics);
-      },
+    });
+    options.pauses.tellOf((command) => {
+      this.#ask(command);
     });
   }
 
@@ -91,9 +98,13 @@ export class Runner {
     return this.#assignment;
   }
 
+  isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
   /** Resolves when the group has been joined, or will not be: then the crash tells why. */
   async start({ cluster }: Connection): Promise<void> {
-    if (this.#isStopped()) return;
+    if (this.isStopped()) return;
     try {
       const { options, instrumentation } = this.#options;
       const port = new CommandPort(cluster, "consumer", options, instrumentation, (event) => {
@@ -111,9 +122,12 @@ export class Runner {
       });
       const { assigned } = this.#options;
       const groupless = 0 < assigned.length;
-      if (groupless) await port.request({ type: "assign", partitions: assigned });
+      if (groupless) {
+        await port.request({ type: "assign", partitions: assigned });
+        this.#takeAssignment(assignmentOf(assigned));
+      }
       const topics = groupless ? 0 : await this.#subscribe(port);
-      if (this.#isStopped()) return;
+      if (this.isStopped()) return;
       const { partitionsConsumedConcurrently: workers = 1 } = this.#options.run;
       this.#workers = Array.from({ length: workers }, () => this.#work(port));
       if (this.#options.subscriptions.hasPatterns) this.#workers.push(this.#watchTopics(port));
@@ -127,6 +141,7 @@ export class Runner {
   /** Lets handlers finish their message, commits, and leaves the group. */
   stop(): Promise<void> {
     this.#stop.abort();
+    this.#end(undefined);
     this.#stopped ??= this.#leave();
     return this.#stopped;
   }
@@ -137,18 +152,8 @@ export class Runner {
     this.#ask({ type: "seek", topic, partition, offset });
   }
 
-  pause(topics: readonly PausedTopic[]): void {
-    this.#pauses.pause(topics);
-    this.#ask({ type: "pause", topics });
-  }
-
-  resume(topics: readonly PausedTopic[]): void {
-    this.#pauses.resume(topics);
-    this.#ask({ type: "resume", topics });
-  }
-
   paused(): TopicPartitions[] {
-    return this.#pauses.among(this.#assignment ?? {});
+    return this.#options.pauses.among(this.#assignment ?? {});
   }
 
   async commit(offsets: readonly TopicPartitionOffsetAndMetadata[]): Promise<void> {
@@ -159,12 +164,16 @@ export class Runner {
     const port = this.#port;
     if (port === undefined) return;
     for (const poll of this.#polls) this.#say(port, { type: "cancelPoll", poll });
-    await Promise.allSettled(this.#workers);
+    const { groupId, logger } = this.#options;
+    if (!(await settlesWithin(Promise.allSettled(this.#workers), HANDLERS_MS_MAX))) {
+      const message = `Leaves the group without handlers that have not returned in ${HANDLERS_MS_MAX} ms`;
+      logger.warn(message, { groupId });
+      for (const work of this.#inHand.values()) work.abandon();
+    }
     try {
       await port.request({ type: "close" });
     } catch (error) {
       // Who leaves a broker that is gone has left; the session timeout says it to the group.
-      const { groupId, logger } = this.#options;
       logger.warn(`Could not leave the group: ${asError(error).message}`, { groupId });
     }
     port.close();
@@ -173,7 +182,7 @@ export class Runner {
   /** Polls and works on one batch after the other. */
   async #work(port: CommandPort): Promise<void> {
     try {
-      while (!this.#isStopped()) {
+      while (!this.isStopped()) {
         const { id, answer } = port.requestById<{ batch?: PolledBatch | null }>({
           type: "poll",
           recordsMax: BATCH_MESSAGES_MAX,
@@ -236,7 +245,7 @@ export class Runner {
     try {
       for (;;) {
         await sleep(this.#options.patternRefreshMs, this.#stop.signal);
-        if (this.#isStopped()) return;
+        if (this.isStopped()) return;
         await this.#subscribe(port);
       }
     } catch (error) {
@@ -246,13 +255,9 @@ export class Runner {
 
   #crash(thrown: unknown): void {
     // Who stops closes what others wait for.
-    if (this.#isStopped()) return;
+    if (this.isStopped()) return;
     this.#stop.abort();
-    this.#options.onCrash(thrown instanceof Error ? thrown : asError(thrown));
-  }
-
-  #isStopped(): boolean {
-    return this.#stop.signal.aborted;
+    this.#end(thrown instanceof Error ? thrown : asError(thrown));
   }
 
   /** Asks for what has an answer that nobody waits for. */
@@ -283,11 +288,9 @@ export class Runner {
       case "groupJoin": {
         const join = payload as ConsumerPayloads["consumer.group_join"];
         this.#memberId = join.memberId;
-        this.#assignment = join.memberAssignment;
         logger.info("Consumer has joined the group", join);
         instrumentation.emit("consumer.group_join", join);
-        this.#joined?.();
-        this.#options.onJoined(join.memberAssignment);
+        this.#takeAssignment(join.memberAssignment);
         break;
       }
       case "rebalancing": {
@@ -340,6 +343,12 @@ export class Runner {
     }
   }
 
+  #takeAssignment(assignment: Assignment): void {
+    this.#assignment = assignment;
+    this.#joined?.();
+    this.#options.onJoined(assignment);
+  }
+
   /** An assigner that fails ends the run, so that the group goes on without this member. */
   async #answerAssignor(asked: AssignorQuestion): Promise<void> {
     try {
@@ -368,4 +377,14 @@ interface CommitOffsets {
   memberId: string;
   groupGenerationId: number;
   offsets: TopicPartitionOffset[];
+}
+
+function assignmentOf(partitions: readonly TopicPartition[]): Assignment {
+  const assignment = new Map<string, number[]>();
+  for (const { topic, partition } of partitions) {
+    const those = assignment.get(topic);
+    if (those === undefined) assignment.set(topic, [partition]);
+    else those.push(partition);
+  }
+  return Object.fromEntries(assignment);
 }

@@ -43,3 +43,14 @@ export function sleep(ms: number, ...signals: AbortSignal[]): Promise<void> {
     if (signals.some(({ aborted }) => aborted)) wake();
   });
 }
+
+/** Whether the promise settles within so many milliseconds. Does not reject. */
+export async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const settled = new AbortController();
+  const settle = (): void => {
+    settled.abort();
+  };
+  void promise.then(settle, settle);
+  await sleep(ms, settled.signal);
+  return settled.signal.aborted;
+}
