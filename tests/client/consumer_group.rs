@@ -275,6 +275,37 @@ fn a_commit_of_records_of_a_former_generation_is_refused() {
 }
 
 #[test]
+fn who_is_out_of_the_group_commits_nothing_for_a_partition_it_never_had() {
+    let mut world = world(2);
+    let consumer = member(&mut world, config());
+    joined(&mut world, &consumer);
+    // The group is away from the moment in which the member hears that it is out.
+    let faults = &mut world.cluster.faults;
+    faults.push_back(Fault::Error(ApiKey::Heartbeat, ErrorCode::UnknownMemberId));
+    faults.push_back(Fault::Silence(ApiKey::JoinGroup));
+    world.run_for(5_000);
+    let offset = OffsetToCommit {
+        topic: "other".into(),
+        partition: 0,
+        offset: 1,
+        metadata: None,
+    };
+    let commit = ConsumerCommand::Commit {
+        id: CommandId(5),
+        offsets: Some(vec![offset]),
+    };
+    world.command(&consumer, commit);
+    let error = done(&mut world, &consumer, 5).unwrap_err();
+    assert_eq!(error.code, ErrorCode::RebalanceInProgress);
+    assert_ne!(
+        world
+            .cluster
+            .committed("g", &TopicPartition::new("other", 0)),
+        1
+    );
+}
+
+#[test]
 fn records_of_a_partition_wait_while_the_application_works_on_those_of_a_former_generation() {
     let (mut world, consumer, held) = thrown_out_and_back();
     let poll = ConsumerCommand::Poll {

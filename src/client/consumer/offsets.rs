@@ -25,7 +25,7 @@ use super::config::{AutoCommit, ConsumerEvent, IsolationLevel, OffsetReset, Offs
 use super::fetcher::{listed, no_offset};
 use super::membership::State;
 use super::subscription::{Assignment, Position};
-use super::{Consumer, Token};
+use super::{Consumer, Mode, Token};
 
 /// Commits that may wait; one more is refused with `BufferFull`.
 const COMMITS_MAX: usize = 1_000;
@@ -442,13 +442,19 @@ impl Consumer {
 
     /// Leaves of the next commit what still counts: it is sent with a generation in which this
     /// member must have had the partitions all along. One that somebody asked for is refused.
-    fn drop_stale_offsets(&mut self) {
+    fn drop_stale_offsets(&mut self, now: Now) {
+        // Who subscribes and is no member commits nothing (Java's ConsumerCoordinator): without a
+        // generation the coordinator could not tell whose records they were.
+        let is_out = matches!(self.mode, Mode::Subscribed(_)) && self.membership.generation_id < 0;
         while let Some(commit) = self.commits.queue.front_mut() {
+            if commit.not_before > now.monotonic {
+                return;
+            }
             let (partitions, assignments) = (&self.partitions, &commit.assignments);
             let is_stale = |offset: &OffsetToCommit| {
                 let name = offset.name();
                 let assignment = assignments.get(&name);
-                assignment.is_some_and(|own| partitions.assignment(&name) != Some(*own))
+                is_out || assignment.is_some_and(|own| partitions.assignment(&name) != Some(*own))
             };
             let Some(stale) = commit.offsets.iter().find(|offset| is_stale(offset)) else {
                 return;
@@ -490,7 +496,7 @@ impl Consumer {
                 self.queue_uncommitted(now, None);
             }
         }
-        self.drop_stale_offsets();
+        self.drop_stale_offsets(now);
         let Some(commit) = self.commits.queue.front() else {
             return;
         };
@@ -589,8 +595,12 @@ impl Consumer {
 
     fn commit_stored(&mut self, generation_id: i32, commit: Commit) {
         for offset in &commit.offsets {
-            let name = TopicPartition::new(&offset.topic, offset.partition);
-            if let Some(state) = self.partitions.get_mut(&name) {
+            let name = offset.name();
+            // What was committed before the partition was away says nothing of it now.
+            let assignment = self.partitions.assignment(&name);
+            if commit.assignments.get(&name).copied() == assignment
+                && let Some(state) = self.partitions.get_mut(&name)
+            {
                 state.committed = Some(offset.offset);
             }
         }
