@@ -63,7 +63,9 @@ export async function buildJs() {
     input: join(root, "js/index.ts"),
     plugins: [dts({ tsconfig: join(root, "js/tsconfig.json") })],
   });
-  await types.write({ file: join(dist, "index.d.ts"), format: "es" });
+  // Not every program has the types of `await using`, which came after ES2023.
+  const banner = '/// <reference lib="esnext.disposable" />';
+  await types.write({ file: join(dist, "index.d.ts"), format: "es", banner });
   await types.close();
 }
 

@@ -58,6 +58,7 @@ export class Admin {
   readonly #instrumentation: Instrumentation<AdminPayloads>;
   readonly #connector: Connector;
 
+  /** @internal Made by a `Kafka`, whose insides it takes. */
   constructor(shared: Shared, config: AdminConfig) {
     bindMethods(this);
     checkOptions(config, "admin()", ADMIN_KINDS);

@@ -4,6 +4,7 @@ import { asError } from "../errors/error_object.js";
 import type { KafkaJSError } from "../errors/errors.js";
 import type { ClientKind } from "../host/messages.js";
 import type { NetworkInstrumentation } from "./instrumentation.js";
+import type { AbortSignalLike } from "../types/abortable.js";
 
 /** A command, without the `id` that names its answer. */
 export type Command = { type: string } & Record<string, unknown>;
@@ -75,7 +76,10 @@ export class CommandPort {
   /** Sends a command and gives its answer. Abandoned, not undone, when the signal aborts. */
   request<Answer = void>(
     command: Command,
-    { signal, transfer = [] }: { signal?: AbortSignal | undefined; transfer?: Transferable[] } = {},
+    {
+      signal,
+      transfer = [],
+    }: { signal?: AbortSignalLike | undefined; transfer?: Transferable[] } = {},
   ): Promise<Answer> {
     const { id, answer } = this.requestById<Answer>(command, transfer);
     return signal === undefined
@@ -154,14 +158,15 @@ export class CommandPort {
 /** The promise, unless the signal aborts first; then `onAbort` runs and it rejects. */
 export function abortable<Value>(
   promise: Promise<Value>,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
   onAbort: () => void = () => undefined,
 ): Promise<Value> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const abort = (): void => {
       onAbort();
-      reject(signal.reason as Error);
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- whatever it was
+      reject(signal.reason);
     };
     if (signal.aborted) {
       promise.catch(() => undefined);

@@ -5,6 +5,7 @@ import type { ClientKind } from "../host/messages.js";
 import { abortable, CommandPort } from "./command_port.js";
 import type { NetworkInstrumentation } from "./instrumentation.js";
 import type { Shared } from "./shared.js";
+import type { AbortSignalLike } from "../types/abortable.js";
 
 /** A client's hold on the cluster, and its state machine there. */
 export interface Connection {
@@ -58,7 +59,7 @@ export class Connector {
    * For the application, which asked for it: begins anew where the cluster was lost. Waits for the
    * broker (as long as another tab has it) and starts a state machine.
    */
-  connect(signal?: AbortSignal): Promise<Connection> {
+  connect(signal?: AbortSignalLike): Promise<Connection> {
     return this.#connected(true, signal);
   }
 
@@ -91,7 +92,7 @@ export class Connector {
     }
   }
 
-  async #connected(anew: boolean, signal?: AbortSignal): Promise<Connection> {
+  async #connected(anew: boolean, signal?: AbortSignalLike): Promise<Connection> {
     signal?.throwIfAborted();
     if (this.#connection?.port.failed === false) return this.#connection;
     const attempt = (this.#attempt ??= this.#begin(anew));

@@ -67,7 +67,7 @@ export class Consumer {
   /** The last one that was begun, until it is over; those before it end. */
   #run: Run | undefined;
 
-  /** Throws for options that no consumer can have. */
+  /** @internal Made by a `Kafka`, whose insides it takes. Throws for impossible options. */
   constructor(shared: Shared, config: ConsumerConfig) {
     bindMethods(this);
     this.#shared = shared;

@@ -37,7 +37,7 @@ interface Asker {
 export class MessageStream implements AsyncGenerator<EachMessagePayload, undefined, undefined> {
   readonly #begin: Begin;
   readonly #config: ConsumerRunConfig;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: Abortable["signal"];
   readonly #offers: Offer[] = [];
   readonly #askers: Asker[] = [];
   /** What the loop works on. */

@@ -4,6 +4,7 @@ import { abortable } from "../client/command_port.js";
 import type { Connector } from "../client/connection.js";
 import { TablogError } from "../errors/errors.js";
 import { sleep } from "../platform/timing.js";
+import type { AbortSignalLike } from "../types/abortable.js";
 import type { RetryOptions } from "../types/config.js";
 import type { Assignment } from "../types/partition.js";
 import { Runner, type RunnerOptions } from "./runner.js";
@@ -68,7 +69,7 @@ export class Run {
   }
 
   /** Resolves with what this member has been assigned, once it has joined. */
-  ready(signal: AbortSignal | undefined): Promise<Assignment> {
+  ready(signal: AbortSignalLike | undefined): Promise<Assignment> {
     const { assignment } = this.#runner;
     if (assignment !== undefined && !this.#isCrashed) return Promise.resolve(assignment);
     let joining: Joining;

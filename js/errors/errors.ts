@@ -277,7 +277,8 @@ export class KafkaJSInvariantViolation extends KafkaJSNonRetriableError {
 /**
  * What Kafka has no word for: the engine, its storage and its surroundings.
  *
- * `type` is one of `WASM_NOT_FOUND`, `WORKER_NOT_FOUND`, `UNSUPPORTED_ENVIRONMENT`,
+ * `type` is one of `WASM_NOT_FOUND`, `WASM_REFUSED`, `WORKER_NOT_FOUND`, `WORKER_REFUSED`,
+ * `UNSUPPORTED_ENVIRONMENT`,
  * `BROKER_STOPPED`, `CLIENT_STOPPED`, `CLOSED`, `BUFFER_FULL`, `INVALID_CONFIG`; or, from the
  * storage, `FENCED`, `QUOTA`, `BLOCKED`, `DELETED`, `STORAGE_TOO_NEW`, `CORRUPT`, `STORAGE`, `PLATFORM`.
  */

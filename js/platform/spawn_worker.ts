@@ -18,6 +18,8 @@ export async function workerNotFound(source: WorkerSource): Promise<TablogError>
     return new TablogError(message, { type: "WORKER_NOT_FOUND", retriable: true });
   }
   const url = urlOf(source);
+  // A blob is there for as long as the page is.
+  if (url.startsWith("blob:")) return refused(`${what}: a blob`, "blob:");
   let response: Response;
   try {
     response = await fetch(url);
@@ -32,8 +34,11 @@ export async function workerNotFound(source: WorkerSource): Promise<TablogError>
     const message = `${what}: ${url} ${instead}. ${remedy(url)}`;
     return new TablogError(message, { type: "WORKER_NOT_FOUND" });
   }
-  const allowed = url === ofThisOrigin(url) && !url.startsWith("blob:") ? "'self'" : "blob:";
-  const message = `${what}: ${url} is there, but refused as a worker. A Content-Security-Policy needs worker-src ${allowed}`;
+  return refused(`${what}: ${url} is there, but`, url === ofThisOrigin(url) ? "'self'" : "blob:");
+}
+
+function refused(what: string, needed: string): TablogError {
+  const message = `${what} is refused as a worker. A Content-Security-Policy needs worker-src ${needed}`;
   return new TablogError(message, { type: "WORKER_REFUSED" });
 }
 

@@ -56,6 +56,7 @@ export class Producer implements Sender {
   readonly #connector: Connector;
   #disconnecting: Promise<void> | undefined;
 
+  /** @internal Made by a `Kafka`, whose insides it takes. */
   constructor(shared: Shared, config: ProducerConfig) {
     bindMethods(this);
     this.#config = config;

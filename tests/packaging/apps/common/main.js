@@ -1,11 +1,4 @@
-import { roundTrip } from "./round-trip.js";
+import { Kafka } from "tablog";
+import { show } from "./show.js";
 
-const output = document.querySelector("output");
-roundTrip({}).then(
-  (value) => {
-    output.textContent = `consumed ${value}`;
-  },
-  (error) => {
-    output.textContent = `failed: ${error.stack}`;
-  },
-);
+show(new Kafka({ clientId: "app" }));

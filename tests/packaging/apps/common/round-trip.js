@@ -1,9 +1,5 @@
-import { Kafka } from "tablog";
-
 /** Produces a record and returns the value that a consumer group then gets. */
-export async function roundTrip(options) {
-  const kafka = new Kafka({ clientId: "packaging", ...options });
-
+export async function roundTrip(kafka) {
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic: "greetings", numPartitions: 1 }] });
@@ -22,5 +18,6 @@ export async function roundTrip(options) {
     consumer.run({ eachMessage }).catch(reject);
   });
   await consumer.disconnect();
+  await kafka.close();
   return value;
 }

@@ -1,3 +1,0 @@
-import { roundTrip } from "./round-trip.js";
-
-console.log(`consumed ${await roundTrip({ storage: "memory" })}`);

@@ -1,0 +1,1 @@
+export default { testEnvironment: "./environment.js", transform: {} };
