@@ -81,7 +81,7 @@ struct Inner {
 
 /// A client's.
 struct Connection {
-    port: Port,
+    port: Rc<Port>,
     /// The way by which it came, which it shares with the other clients of its site.
     wire: u32,
 }
@@ -183,12 +183,13 @@ impl BrokerHost {
                     inner.push(Node::Broker, Event::Request { connection, frame });
                 }
                 Arrival::Closed => {
-                    inner.connections.borrow_mut().remove(&connection);
+                    inner.end(connection);
                     inner.push(Node::Broker, Event::Closed { connection });
                 }
             }
         });
         let mut connections = inner.connections.borrow_mut();
+        let port = Rc::new(port);
         connections.insert(connection, Connection { port, wire });
     }
 
@@ -335,14 +336,10 @@ impl Inner {
             }
             (Node::Broker, Effect::Respond { connection, frame }) => {
                 self.tap.show(connection, Direction::Response, &frame);
-                let connections = self.connections.borrow();
+                let port = (self.connections.borrow().get(&connection)).map(|it| it.port.clone());
                 // A port that refuses a frame has lost its other end, which then reconnects.
-                if connections
-                    .get(&connection)
-                    .is_some_and(|Connection { port, .. }| port.post(&frame).is_err())
-                {
-                    drop(connections);
-                    self.connections.borrow_mut().remove(&connection);
+                if port.is_some_and(|port| port.post(&frame).is_err()) {
+                    self.end(connection);
                     self.push(Node::Broker, Event::Closed { connection });
                 }
             }
@@ -352,9 +349,7 @@ impl Inner {
                     connection: OWN_CONNECTION,
                 },
             ) => self.asking.borrow_mut().clear(),
-            (Node::Broker, Effect::Close { connection }) => {
-                self.connections.borrow_mut().remove(&connection);
-            }
+            (Node::Broker, Effect::Close { connection }) => self.end(connection),
             (
                 Node::Broker,
                 Effect::Send {
@@ -414,9 +409,16 @@ impl Inner {
         }
     }
 
+    /// Closes its port, which calls JavaScript, when the borrow has ended.
+    fn end(&self, connection: ConnectionId) {
+        let ended = self.connections.borrow_mut().remove(&connection);
+        drop(ended);
+    }
+
     fn stop(&self) {
         self.stopped.set(true);
-        self.connections.borrow_mut().clear();
+        let ended = std::mem::take(&mut *self.connections.borrow_mut());
+        drop(ended);
         self.asking.borrow_mut().clear();
         for side in [&self.broker_side, &self.controller_side] {
             side.timer.borrow_mut().take();

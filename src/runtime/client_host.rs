@@ -38,7 +38,7 @@ struct Inner<M: ClientMachine, E> {
 }
 
 struct Connection {
-    port: Port,
+    port: Rc<Port>,
     /// The broker's host and port.
     broker: (String, i32),
 }
@@ -125,12 +125,8 @@ where
                 let now = self.clock.now().wall;
                 let events = self.watch.borrow_mut().sent(now, connection, &frame);
                 self.tell(events);
-                let connections = self.connections.borrow();
-                if connections
-                    .get(&connection)
-                    .is_some_and(|Connection { port, .. }| port.post(&frame).is_err())
-                {
-                    drop(connections);
+                let port = (self.connections.borrow().get(&connection)).map(|it| it.port.clone());
+                if port.is_some_and(|port| port.post(&frame).is_err()) {
                     self.forget(connection);
                     self.push(ClientEvent::Closed { connection });
                 }
@@ -139,7 +135,7 @@ where
                 let now = self.clock.now().wall;
                 let events = self.watch.borrow_mut().given_up(now, connection);
                 self.tell(events);
-                self.connections.borrow_mut().remove(&connection);
+                self.end(connection);
             }
             ClientEffect::WakeAt(instant) => {
                 let host = Rc::downgrade(self);
@@ -156,7 +152,13 @@ where
 
     fn forget(&self, connection: ConnectionId) {
         self.watch.borrow_mut().closed(connection);
-        self.connections.borrow_mut().remove(&connection);
+        self.end(connection);
+    }
+
+    /// Closes its port, which calls JavaScript, when the borrow has ended.
+    fn end(&self, connection: ConnectionId) {
+        let ended = self.connections.borrow_mut().remove(&connection);
+        drop(ended);
     }
 
     fn tell(&self, events: Vec<NetworkEvent>) {
@@ -183,6 +185,7 @@ where
             });
         });
         let mut connections = self.connections.borrow_mut();
+        let port = Rc::new(port);
         connections.insert(connection, Connection { port, broker });
     }
 }

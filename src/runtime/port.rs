@@ -53,7 +53,7 @@ impl Port {
 
 impl Drop for Port {
     fn drop(&mut self) {
-        // First of all: Deno tells a port that closes what still waits for it, while this runs.
+        // First of all: in Deno the listener was called again while the port closed.
         drop(self.listener.take());
         // Fails only where the port cannot carry anything any more: then the other end knows.
         let _ = self.port.post_message(&JsValue::NULL);
