@@ -242,7 +242,11 @@ impl DelayedFetch {
                 let records = concatenate(batches);
                 gathered.add(records.len());
                 let last = record::batches(&records).flatten().last();
-                gathered.more |= last.is_some_and(|(header, _)| header.next_offset() < end);
+                gathered.more |= match last {
+                    Some((header, _)) => header.next_offset() < end,
+                    // There was no room left beside what others have.
+                    None => !minimum_one && wanted.fetch_offset < end,
+                };
                 if self.committed_only() {
                     data.aborted_transactions = Some(
                         broker

@@ -161,6 +161,24 @@ fn fetched_bytes(node: &mut Node) -> Option<usize> {
 }
 
 #[test]
+fn what_does_not_fit_an_answer_is_not_waited_for() {
+    let mut node = Node::start();
+    node.create_topic("t", 2, &[]);
+    let small = batch(&["a"]);
+    for partition in [0, 1] {
+        node.produce("t", partition, small.clone());
+    }
+    // The one fits, and the other is there to make up the rest.
+    let mut request = fetch_request("t", 0, 0, small.len() as i32 + 1, 60_000);
+    request.max_bytes = 2 * small.len() as i32 - 1;
+    let mut second = request.topics[0].partitions[0].clone();
+    second.partition = 1;
+    request.topics[0].partitions.push(second);
+    node.send(2, 11, Request::Fetch(request));
+    assert_eq!(fetched_bytes(&mut node), Some(small.len()));
+}
+
+#[test]
 fn a_long_poll_is_answered_with_the_append_that_completes_its_min_bytes() {
     let small = batch(&["a"]);
     // The second goes straight to its segment, the third is in the journal for a while.
