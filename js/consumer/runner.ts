@@ -218,7 +218,8 @@ export class Runner {
       const duration = Date.now() - startedAtMs;
       instrumentation.emit("consumer.end_batch_process", { ...payload, duration });
     } finally {
-      this.#inHand.delete(key);
+      // After a seek another worker may have later records of the partition in hand.
+      if (this.#inHand.get(key) === work) this.#inHand.delete(key);
       this.#port?.tell({ type: "processed", ...work.partition, nextOffset: work.nextOffset });
     }
   }
