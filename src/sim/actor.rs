@@ -129,6 +129,7 @@ pub fn drive<M: ClientMachine>(
     let cost = Cost {
         bytes: bytes as u64,
         effects: count as u64,
+        folds: false,
         steps,
     };
     let worker = context.worker;

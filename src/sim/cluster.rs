@@ -436,6 +436,7 @@ impl Cluster {
         let unit = node.unit(side);
         let incarnation = unit.incarnation;
         let (kind, mut bytes) = work::described(side, &event);
+        let folds = work::folds(side, &event);
         let steps = self.work.steps();
         let mut effects = Vec::new();
         unit.machine.handle(now, event, &mut effects);
@@ -444,6 +445,7 @@ impl Cluster {
         let cost = Cost {
             bytes: bytes as u64,
             effects: effects.len() as u64,
+            folds,
             steps,
         };
         let worker = Worker::Node(life, side);

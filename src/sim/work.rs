@@ -36,6 +36,8 @@ pub struct Cost {
     pub bytes: u64,
     /// What the machine wanted done.
     pub effects: u64,
+    /// Whether the machine has to make anew what it folds from its log.
+    pub folds: bool,
     /// Of the meter.
     pub steps: u64,
 }
@@ -43,7 +45,8 @@ pub struct Cost {
 /// What is done for each event, and how much may be.
 ///
 /// An event must not cost more than what comes with it and what comes out of it, whatever else the
-/// machine has. What is due less often than at each event (a checkpoint, a look through all
+/// machine has. The controller alone makes its image anew when a commit has failed, which goes once
+/// through everything. What is due less often than at each event (a checkpoint, a look through all
 /// partitions) lives on what the events before have saved, of which not more is kept than what
 /// goes once through everything.
 #[derive(Debug, Default)]
@@ -79,6 +82,9 @@ impl Work {
         counts.worked(kind, cost);
         let bytes = cost.bytes + EFFECT_BYTES * cost.effects;
         let saved = self.saved.entry(worker).or_insert(self.saved_max);
+        if cost.folds {
+            *saved = self.saved_max;
+        }
         let allowed = *saved + EVENT_STEPS + BYTE_STEPS * bytes;
         *saved = allowed.saturating_sub(cost.steps).min(self.saved_max);
         match cost.steps <= allowed {
@@ -107,6 +113,9 @@ pub fn described(side: Side, event: &Event) -> (&'static str, usize) {
         Event::Closed { .. } => (of("broker: closed", "controller: closed"), 0),
         Event::Reply { frame, .. } => (of("broker: reply", "controller: reply"), frame.len()),
         Event::PeerLost { .. } => (of("broker: peer lost", "controller: peer lost"), 0),
+        Event::Storage(StorageReply::Committed { result: Err(_), .. }) => {
+            (of("broker: commit failed", "controller: commit failed"), 0)
+        }
         Event::Storage(StorageReply::Committed { .. }) => {
             (of("broker: committed", "controller: committed"), 0)
         }
@@ -117,6 +126,15 @@ pub fn described(side: Side, event: &Event) -> (&'static str, usize) {
         }
         Event::Woken => (of("broker: timer", "controller: timer"), 0),
     }
+}
+
+/// Whether an event takes back what the image was folded from.
+pub fn folds(side: Side, event: &Event) -> bool {
+    let failed = matches!(
+        event,
+        Event::Storage(StorageReply::Committed { result: Err(_), .. })
+    );
+    side == Side::Controller && failed
 }
 
 /// The bytes that go out with an effect.
@@ -132,5 +150,41 @@ pub fn effect_bytes(effect: &Effect) -> usize {
         | Effect::WakeAt(_)
         | Effect::Report { .. }
         | Effect::Stop { .. } => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fold_may_go_through_everything_time_and_again() {
+        let all = THING_STEPS * 110;
+        for (folds, holds) in [(true, true), (false, false)] {
+            let mut work = Work::new(None, 10);
+            let mut counts = Counts::default();
+            let cost = Cost {
+                steps: all,
+                folds,
+                ..Cost::default()
+            };
+            let worker = Worker::Node(1, Side::Controller);
+            let mut handled = || work.handled(worker, "", cost, &mut counts).is_ok();
+            assert!(handled());
+            assert_eq!(handled(), holds);
+        }
+    }
+
+    #[test]
+    fn a_fold_may_not_go_through_everything_twice() {
+        let mut work = Work::new(None, 10);
+        let cost = Cost {
+            steps: 2 * THING_STEPS * 110,
+            folds: true,
+            ..Cost::default()
+        };
+        let worker = Worker::Node(1, Side::Controller);
+        let handled = work.handled(worker, "", cost, &mut Counts::default());
+        assert!(handled.is_err());
     }
 }
