@@ -18,17 +18,23 @@ pub enum PlantedBug {
     HighWatermarkAboveDurableEnd,
     /// A coordinator starts empty instead of replaying its partition.
     CoordinatorNotReplayed,
+    /// A failed commit raises the leader epochs of all partitions.
+    AllLeaderEpochsRaised,
+    /// A failed commit has the broker registered again.
+    RegistrationPerRollback,
 }
 
 impl PlantedBug {
     /// Every planted bug, in the order of the command's help.
-    pub const ALL: [PlantedBug; 6] = [
+    pub const ALL: [PlantedBug; 8] = [
         PlantedBug::NoFence,
         PlantedBug::AcknowledgedBeforeCommit,
         PlantedBug::ProducerStateNotRestored,
         PlantedBug::CommitOrderSwapped,
         PlantedBug::HighWatermarkAboveDurableEnd,
         PlantedBug::CoordinatorNotReplayed,
+        PlantedBug::AllLeaderEpochsRaised,
+        PlantedBug::RegistrationPerRollback,
     ];
 }
 

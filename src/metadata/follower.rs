@@ -6,6 +6,7 @@ use super::records::{MetadataError, decode_batch};
 use super::{CLUSTER_METADATA_TOPIC_ID, RECOVERING, error_response};
 use crate::log::PartitionId;
 use crate::now::{Instant, Now};
+use crate::planted::{self, PlantedBug};
 use crate::protocol::messages::allocate_producer_ids_request::AllocateProducerIdsRequest;
 use crate::protocol::messages::allocate_producer_ids_response::AllocateProducerIdsResponse;
 use crate::protocol::messages::alter_partition_request::{
@@ -207,6 +208,19 @@ impl MetadataFollower {
     /// Has the leader epoch of a partition raised above `leader_epoch`: a commit has failed, so the
     /// offsets that were given under it are given again.
     pub fn raise_leader_epoch(&mut self, id: PartitionId, leader_epoch: i32) {
+        if planted::active(PlantedBug::RegistrationPerRollback) {
+            self.must_register = true;
+        }
+        if planted::active(PlantedBug::AllLeaderEpochsRaised) {
+            let all = self.image.topics().flat_map(|topic| {
+                let numbers = topic.partitions.keys();
+                numbers.map(|number| PartitionId {
+                    topic_id: topic.topic_id,
+                    partition: *number,
+                })
+            });
+            self.stale_epochs.extend(all.map(|id| (id, i32::MAX)));
+        }
         self.stale_epochs.insert(id, leader_epoch);
     }
 

@@ -433,6 +433,7 @@ impl Cluster {
         let Some(node) = self.nodes.get_mut(&life) else {
             return;
         };
+        node.upkeep.hears(side, &event);
         let unit = node.unit(side);
         let incarnation = unit.incarnation;
         let (kind, mut bytes) = work::described(side, &event);
@@ -463,6 +464,7 @@ impl Cluster {
         };
         match (side, effect) {
             (_, Effect::Storage(request)) => {
+                node.upkeep.stores(side, &request);
                 node.unit(side).disk.submit(request);
                 let ms = self.random.between(0, self.faults.storage_ms_max);
                 self.after(ms, Step::Disk(life, side, incarnation));
@@ -491,6 +493,9 @@ impl Cluster {
                 self.arrival(connection.0, Direction::ToClient);
             }
             (Side::Broker, Effect::Send { frame, .. }) => {
+                if let Err(what) = node.upkeep.asks(&frame) {
+                    self.oracle.broken(what);
+                }
                 node.to_controller.push_back(frame);
                 self.after(0, Step::ToController(life));
             }

@@ -11,7 +11,7 @@ use crate::client::consumer::{
 };
 use crate::client::{ClientConfig, ClientEvent, CommandId, TopicPartition};
 use crate::now::Now;
-use crate::protocol::ErrorCode;
+use crate::protocol::{ApiKey, ErrorCode, Request, decode_request};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How long a consumer that could not go on waits before it subscribes again.
@@ -131,7 +131,10 @@ impl ConsumerActor {
     }
 
     fn feed(&mut self, now: Now, event: ClientEvent<ConsumerCommand>, context: &mut Context<'_>) {
-        for output in drive(&mut self.machine, now, event, 0, context) {
+        let from = context.wishes.len();
+        let outputs = drive(&mut self.machine, now, event, 0, context);
+        self.commits_sent(from, context);
+        for output in outputs {
             match output {
                 ConsumerOutput::Polled { id, result } => {
                     if !self.polls.remove(&id) {
@@ -171,6 +174,41 @@ impl ConsumerActor {
         }
     }
 
+    /// Who a member is: a static one that comes back has another id and is the same member.
+    fn member(&self, member_id: String) -> String {
+        match self.plan.is_static {
+            true => format!("instance {}", self.number),
+            false => member_id,
+        }
+    }
+
+    /// Tells the oracle whose partitions are committed, under which generation.
+    fn commits_sent(&self, from: usize, context: &mut Context<'_>) {
+        for wish in &context.wishes[from..] {
+            let Wish::Send(_, frame) = wish else {
+                continue;
+            };
+            if !frame.starts_with(&ApiKey::OffsetCommit.code().to_be_bytes()) {
+                continue;
+            }
+            let Ok((_, Request::OffsetCommit(request))) = decode_request(frame.clone()) else {
+                continue;
+            };
+            let member = self.member(request.member_id);
+            let generation = (
+                request.group_id.as_str(),
+                request.generation_id_or_member_epoch,
+            );
+            for topic in request.topics {
+                for partition in topic.partitions {
+                    let partition =
+                        TopicPartition::new(topic.name.clone(), partition.partition_index);
+                    context.oracle.commit_sent(generation, &member, partition);
+                }
+            }
+        }
+    }
+
     fn happened(&mut self, event: ConsumerEvent, context: &mut Context<'_>) {
         let group = self.plan.group_id.clone();
         if !matches!(
@@ -195,11 +233,7 @@ impl ConsumerActor {
                 });
                 let partitions: Vec<_> = partitions.collect();
                 let generation = (group.as_str(), generation_id);
-                // A static member that comes back has another id and is the same member.
-                let member = match self.plan.is_static {
-                    true => format!("instance {}", self.number),
-                    false => member_id,
-                };
+                let member = self.member(member_id);
                 context.oracle.assigned(generation, &member, &partitions);
             }
             ConsumerEvent::Assigned { partitions } => {

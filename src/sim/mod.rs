@@ -23,6 +23,7 @@ mod scale;
 mod scheduler;
 #[cfg(test)]
 mod seeds;
+mod upkeep;
 mod work;
 mod workload;
 

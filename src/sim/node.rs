@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::scheduler::Random;
+use super::upkeep::Upkeep;
 use super::workload::Workload;
 use crate::broker::{Broker, BrokerConfig};
 use crate::machine::Machine;
@@ -61,6 +62,8 @@ pub struct Unit {
 pub struct Node {
     broker: Unit,
     controller: Unit,
+    /// What the one asks of the other of its own accord.
+    pub upkeep: Upkeep,
     /// Requests of the broker and answers of the controller, each in order.
     pub to_controller: VecDeque<Bytes>,
     /// See `to_controller`.
@@ -87,6 +90,7 @@ impl Node {
         Ok(Node {
             broker,
             controller,
+            upkeep: Upkeep::new(workload.offsets_partitions),
             to_controller: VecDeque::new(),
             to_broker: VecDeque::new(),
         })

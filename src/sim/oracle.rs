@@ -29,6 +29,8 @@ pub struct Oracle {
     commits: BTreeMap<(String, TopicPartition), CommitHistory>,
     /// By group, generation and power losses: who has what.
     assignments: BTreeMap<(String, i32, u32), BTreeMap<TopicPartition, String>>,
+    /// Likewise: who has sent commits for what.
+    committers: BTreeMap<(String, i32, u32), BTreeMap<TopicPartition, String>>,
     /// How often the power was lost: what was told before the last time on relaxed media may be
     /// gone.
     power_losses: u32,
@@ -336,6 +338,11 @@ impl Oracle {
         partitions: &[TopicPartition],
     ) {
         let key = (group.to_owned(), generation, self.power_losses);
+        let committers = self.committers.get(&key);
+        let foreign = partitions.iter().find_map(|partition| {
+            let by = committers?.get(partition)?;
+            (by != member_id).then(|| (partition.clone(), by.clone()))
+        });
         let all = self.assignments.entry(key).or_default();
         let mut twice = None;
         for partition in partitions {
@@ -350,6 +357,40 @@ impl Oracle {
                 partition.topic, partition.partition
             ));
         }
+        if let Some((partition, by)) = foreign {
+            self.foreign_commit((group, generation), &partition, &by);
+        }
+    }
+
+    /// A member sends a commit under a generation of its group: whose partition it is then may not
+    /// be another's.
+    pub fn commit_sent(
+        &mut self,
+        (group, generation): (&str, i32),
+        member_id: &str,
+        partition: TopicPartition,
+    ) {
+        let key = (group.to_owned(), generation, self.power_losses);
+        let owners = self.assignments.get(&key);
+        let owner = owners.and_then(|all| all.get(&partition));
+        if owner.is_some_and(|owner| owner != member_id) {
+            return self.foreign_commit((group, generation), &partition, member_id);
+        }
+        let all = self.committers.entry(key).or_default();
+        all.insert(partition, member_id.to_owned());
+    }
+
+    fn foreign_commit(
+        &mut self,
+        (group, generation): (&str, i32),
+        partition: &TopicPartition,
+        by: &str,
+    ) {
+        let (topic, number) = (&partition.topic, partition.partition);
+        self.broken(format!(
+            "{by} commits {topic}-{number} under generation {generation} of {group}, in which it \
+             is another's"
+        ));
     }
 
     /// A member of a group has processed a partition up to here.
@@ -619,6 +660,31 @@ impl Oracle {
                 "record {id} was acknowledged at {}-{} offset {offset} and is lost (found: {found:?})",
                 partition.topic, partition.partition
             ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_of_what_is_anothers_in_its_generation_is_seen_whoever_is_heard_first() {
+        let partition = TopicPartition::new("t".to_owned(), 0);
+        for owner_first in [true, false] {
+            let mut oracle = Oracle::default();
+            oracle.assigned(("g", 1), "a", std::slice::from_ref(&partition));
+            oracle.commit_sent(("g", 1), "a", partition.clone());
+            assert_eq!(oracle.violation(), None);
+            if owner_first {
+                oracle.assigned(("g", 2), "b", std::slice::from_ref(&partition));
+            }
+            oracle.commit_sent(("g", 2), "a", partition.clone());
+            if !owner_first {
+                assert_eq!(oracle.violation(), None);
+                oracle.assigned(("g", 2), "b", std::slice::from_ref(&partition));
+            }
+            assert!(oracle.violation().is_some());
         }
     }
 }
