@@ -15,7 +15,7 @@ import {
   KafkaJSError,
 } from "../errors/errors.js";
 import { invalid, notImplemented } from "../errors/refusals.js";
-import { ADMIN_KINDS, checkOptions, objectGiven } from "../options/checks.js";
+import { ADMIN_KINDS, checkOptions, objectGiven, signalGiven } from "../options/checks.js";
 import { clientOptions } from "../options/client.js";
 import { offsetOrSpecial } from "../options/offsets.js";
 import { tellUnused } from "../options/unused.js";
@@ -70,7 +70,8 @@ export class Admin {
   }
 
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
-  async connect({ signal }: Abortable = {}): Promise<void> {
+  async connect(options: Abortable = {}): Promise<void> {
+    const signal = signalGiven(options, "connect()");
     await this.#connector.connect(signal);
     this.#instrumentation.emit("admin.connect", null);
   }
@@ -126,6 +127,7 @@ export class Admin {
     options: { topics?: string[] } = {},
   ): Promise<{ topics: ITopicMetadata[] }> {
     const { topics = [] } = objectGiven(options, "fetchTopicMetadata()");
+    if (!Array.isArray(topics)) throw invalid("Expected topics array to be set");
     for (const topic of topics) checkTopic(topic);
     return this.#run("fetchTopicMetadata", { topics });
   }

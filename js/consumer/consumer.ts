@@ -10,6 +10,7 @@ import {
   checkOptions,
   CONSUMER_KINDS,
   objectGiven,
+  signalGiven,
   RUN_KINDS,
   SUBSCRIBE_KINDS,
 } from "../options/checks.js";
@@ -85,7 +86,8 @@ export class Consumer {
   }
 
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
-  async connect({ signal }: Abortable = {}): Promise<void> {
+  async connect(options: Abortable = {}): Promise<void> {
+    const signal = signalGiven(options, "connect()");
     await this.#connector.connect(signal);
     this.#instrumentation.emit("consumer.connect", null);
   }
@@ -112,6 +114,7 @@ export class Consumer {
    */
   assign(partitions: TopicPartitionOffset[]): void {
     if (this.#run !== undefined) throw invalid("Cannot assign while consumer is running");
+    if (!Array.isArray(partitions)) throw invalid("assign() takes an array of partitions");
     this.#assigned = partitions.map((one) => {
       const { topic, partition, offset } = objectGiven(one, "assign()");
       checkPartition({ topic, partition });
@@ -138,7 +141,8 @@ export class Consumer {
    * Resolves with what this member has been assigned when it has joined the group. Rejects when
    * nothing runs, and when the run ends without having joined.
    */
-  async ready({ signal }: Abortable = {}): Promise<Assignment> {
+  async ready(options: Abortable = {}): Promise<Assignment> {
+    const signal = signalGiven(options, "ready()");
     signal?.throwIfAborted();
     // Who asks right before they run has said so, too.
     if (this.#run === undefined) await macrotask();
@@ -173,6 +177,7 @@ export class Consumer {
   }
 
   async commitOffsets(offsets: TopicPartitionOffsetAndMetadata[] = []): Promise<void> {
+    if (!Array.isArray(offsets)) throw invalid("commitOffsets() takes an array of offsets");
     const checked = offsets.map((one) => {
       const { topic, partition, offset, metadata = null } = objectGiven(one, "commitOffsets()");
       checkPartition({ topic, partition });

@@ -86,6 +86,7 @@ function newPause(all: boolean): Pause {
 
 /** Throws for what names no partitions; `verb` says what was to be done with them. */
 export function checkPausedTopics(topics: readonly PausedTopic[], verb: string): void {
+  if (!Array.isArray(topics)) throw invalid(`${verb}() takes an array of topics`);
   for (const entry of topics as readonly (Partial<PausedTopic> | null | undefined)[]) {
     if (typeof entry?.topic !== "string" || entry.topic === "") {
       throw invalid(`Invalid topic ${String(entry?.topic)}`);

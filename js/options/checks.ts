@@ -1,5 +1,6 @@
 // What the options of applications may be: a table for each kind of client and call.
 import { invalid, notImplemented } from "../errors/refusals.js";
+import type { Abortable } from "../types/abortable.js";
 import { CompressionTypes } from "../types/compression.js";
 import type { ConsumerConfig, KafkaConfig, ProducerConfig, RetryOptions } from "../types/config.js";
 import type {
@@ -158,6 +159,12 @@ export const SEND_KINDS: Kinds<ProducerBatch> = {
   topicMessages: ["an array", Array.isArray],
   signal: ["an AbortSignal", (value) => isObject(value) && "throwIfAborted" in (value as object)],
 };
+
+/** The signal of a call that may be aborted. */
+export function signalGiven(given: Abortable, to: string): Abortable["signal"] {
+  checkOptions(given, to, { signal: SEND_KINDS.signal });
+  return given.signal;
+}
 
 /**
  * Throws for what is no object, or has an option that is not what it may be. What is undefined is

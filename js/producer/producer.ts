@@ -6,7 +6,13 @@ import { Instrumentation } from "../client/instrumentation.js";
 import type { Shared } from "../client/shared.js";
 import { KafkaJSError, KafkaJSNonRetriableError } from "../errors/errors.js";
 import { invalid, notImplemented } from "../errors/refusals.js";
-import { PRODUCER_KINDS, SEND_KINDS, checkOptions, objectGiven } from "../options/checks.js";
+import {
+  PRODUCER_KINDS,
+  SEND_KINDS,
+  checkOptions,
+  objectGiven,
+  signalGiven,
+} from "../options/checks.js";
 import { producerOptions } from "../options/client.js";
 import { tellUnused } from "../options/unused.js";
 import { encodeMessages } from "../records/flat.js";
@@ -73,7 +79,8 @@ export class Producer implements Sender {
   }
 
   /** Resolves when the broker has been reached; waits as long as another tab has it. */
-  async connect({ signal }: Abortable = {}): Promise<void> {
+  async connect(options: Abortable = {}): Promise<void> {
+    const signal = signalGiven(options, "connect()");
     if (this.#connector.isConnected) return;
     await this.#connector.connect(signal);
     this.#instrumentation.emit("producer.connect", null);
@@ -131,7 +138,8 @@ export class Producer implements Sender {
   }
 
   /** Resolves when all that was sent before has been answered. */
-  async flush({ signal }: Abortable = {}): Promise<void> {
+  async flush(options: Abortable = {}): Promise<void> {
+    const signal = signalGiven(options, "flush()");
     const { port } = this.#connected();
     // What was sent before may not have left yet.
     if (0 < this.#turns.size) await abortable(Promise.all(this.#turns.values()), signal);
