@@ -476,6 +476,7 @@ impl Cluster {
                 self.scheduler.at(&mut self.random, instant, step);
             }
             (_, Effect::Report { message }) => {
+                node.upkeep.partition_stopped();
                 self.line(|| format!("life {life}: {side:?} reports: {message}"));
             }
             (_, Effect::Stop { reason, .. }) => {

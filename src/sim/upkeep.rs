@@ -74,6 +74,11 @@ impl Upkeep {
         }
     }
 
+    /// A partition of the broker has stopped: what it offered before is rolled back, too.
+    pub fn partition_stopped(&mut self) {
+        self.raises_left += 1;
+    }
+
     /// The broker asks its storage for something.
     pub fn stores(&mut self, side: Side, request: &StorageRequest) {
         if side == Side::Broker && matches!(request, StorageRequest::Commit { .. }) {

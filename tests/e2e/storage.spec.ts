@@ -114,7 +114,11 @@ for (const how of ["deleteDatabase", "clear site data"]) {
     });
     for (const list of lists) expect(list).toMatchObject({ type: "DELETED", retriable: false });
     expect(await page.evaluate(() => indexedDB.databases())).toEqual([]);
-    expect(await work.evaluate(({ statuses }) => statuses)).toEqual(["running", "failed"]);
+    const statuses = await work.evaluate(({ statuses }) => statuses);
+    // With the data Chromium may take the worker's lock away, which looks like its death: then it is
+    // the successor that finds the databases gone.
+    if (how === "clear site data" && statuses[1] === "restarting") statuses.splice(1, 1);
+    expect(statuses).toEqual(["running", "failed"]);
 
     // Who asks for it begins anew.
     const values = await page.evaluate(async () => {
