@@ -1,8 +1,13 @@
 // A page that is loaded again while its origin has no room left.
 import { type CDPSession, expect, type Page, test } from "@playwright/test";
+import { chromium } from "../chromium.mjs";
 import { openPackage } from "./package_page";
 
 const QUOTA_BYTES = 16 << 20;
+
+// Options of their own give these tests a browser of their own: Chromium remembers how much room an
+// origin has, also for a new context of the same browser.
+test.use({ launchOptions: { ...chromium, args: [...chromium.args, "--disable-breakpad"] } });
 
 /** Sets what the origin may use; without a size what the browser gives by itself. */
 type SetQuota = (quotaSize?: number) => Promise<void>;
