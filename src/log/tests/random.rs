@@ -1,6 +1,7 @@
 //! Random histories against a list of values.
 
 use super::node::*;
+use crate::log::committing::BACKGROUND_RETRY_MS;
 use crate::log::*;
 use crate::record::BatchFields;
 use crate::storage::faulty::Outcome;
@@ -67,8 +68,28 @@ struct Model {
     values: Vec<Value>,
     durable: usize,
     start: i64,
-    /// The highest start that was asked for.
-    wanted_start: i64,
+    /// The starts above it that were asked for and not yet told, rising. A commit takes the last
+    /// one of its time, so until it is told a crash may leave any of them.
+    asked_starts: Vec<i64>,
+}
+
+impl Model {
+    fn ask_start(&mut self, offset: i64) {
+        if offset > *self.asked_starts.last().unwrap_or(&self.start) {
+            self.asked_starts.push(offset);
+        }
+    }
+
+    fn start_moved(&mut self, offset: i64) {
+        assert!(
+            self.asked_starts.contains(&offset),
+            "the log starts at {offset}, not at {} or one of {:?}",
+            self.start,
+            self.asked_starts
+        );
+        self.start = offset;
+        self.asked_starts.retain(|asked| *asked > offset);
+    }
 }
 
 struct Run {
@@ -142,8 +163,7 @@ impl Run {
                 let end = self.node.logs.durable_end(id).unwrap();
                 let offset = (end as f64 * part) as i64;
                 self.node.logs.delete_records(id, offset).unwrap();
-                let model = self.model(id);
-                model.wanted_start = model.wanted_start.max(offset);
+                self.model(id).ask_start(offset);
             }
             Action::Move => {
                 for partition in 0..PARTITIONS {
@@ -173,8 +193,11 @@ impl Run {
             assert!(end >= model.durable, "durable records are gone");
             model.values.truncate(end);
             model.durable = end;
-            assert!(start == model.start || start == model.wanted_start);
-            model.start = start;
+            if start != model.start {
+                model.start_moved(start);
+            }
+            // What was not stored by then died with its owner.
+            model.asked_starts.clear();
         }
     }
 
@@ -191,7 +214,7 @@ impl Run {
                     assert_eq!(end as usize, model.durable);
                     model.values.truncate(model.durable);
                 }
-                LogEvent::LogStartOffset { id, offset } => self.model(id).start = offset,
+                LogEvent::LogStartOffset { id, offset } => self.model(id).start_moved(offset),
                 LogEvent::Stopped { why, .. } => panic!("{why}"),
                 LogEvent::Fatal(error) => panic!("{error}"),
                 LogEvent::Opened | LogEvent::Loaded { .. } => {}
@@ -211,13 +234,16 @@ impl Run {
     }
 
     fn check_contents(&mut self) {
-        // Otherwise the start may move between two reads.
+        // Otherwise the start may move between two reads. After a failure it moves only later.
+        self.node.advance(BACKGROUND_RETRY_MS as i64);
         self.node.settle();
         self.take_events();
         for partition in 0..PARTITIONS {
             let found = self.node.records(id(partition));
             self.take_events();
             let model = self.model(id(partition));
+            let undone = &model.asked_starts;
+            assert!(undone.is_empty(), "asked to start at {undone:?}");
             let start = model.start as usize;
             let expected: Vec<(i64, Value)> = (model.start..)
                 .zip(model.values[start..model.durable].iter().copied())
@@ -225,6 +251,52 @@ impl Run {
             assert_eq!(found, expected);
         }
     }
+}
+
+/// A run that was asked for two starts, the second while the commit of the first is under way.
+fn asked_for_two_starts() -> Run {
+    let mut run = Run::new();
+    for _ in 0..4 {
+        run.act(Action::Append {
+            partition: 0,
+            large: false,
+        });
+    }
+    run.act(Action::Settle);
+    run.act(Action::DeleteRecords {
+        partition: 0,
+        part: 0.25,
+    });
+    run.act(Action::Step {
+        outcome: Outcome::UnknownApplied,
+    });
+    run.act(Action::DeleteRecords {
+        partition: 0,
+        part: 0.5,
+    });
+    assert_eq!(run.models[0].start, 0, "nobody was told");
+    run
+}
+
+#[test]
+fn a_crash_between_two_deletions_leaves_the_start_of_the_first() {
+    let mut run = asked_for_two_starts();
+    run.act(Action::Crash { performed: false });
+    assert_eq!(run.models[0].start, 1);
+    // The second died with its owner: nothing of it may come back.
+    run.check_contents();
+    run.act(Action::Crash { performed: true });
+    assert_eq!(run.models[0].start, 1);
+}
+
+#[test]
+fn a_deletion_that_is_asked_for_while_another_is_under_way_is_done_too() {
+    let mut run = asked_for_two_starts();
+    run.act(Action::Settle);
+    assert_eq!(run.models[0].start, 2);
+    run.crash(false);
+    assert_eq!(run.models[0].start, 2);
+    run.check_contents();
 }
 
 proptest! {
