@@ -3,7 +3,9 @@
 import { defineConfig } from "@playwright/test";
 import { chromium } from "./tests/chromium.mjs";
 
-const url = "http://127.0.0.1:4174";
+// Two checkouts that are tested at a time need a port each.
+const port = process.env.PORT ?? "4174";
+const url = `http://127.0.0.1:${port}`;
 
 export default defineConfig({
   testDir: "tests/e2e",
@@ -16,7 +18,7 @@ export default defineConfig({
   timeout: 120_000,
   use: { baseURL: url, launchOptions: chromium, trace: "retain-on-failure" },
   webServer: {
-    command: "node_modules/.bin/vite preview www --host 127.0.0.1 --port 4174 --strictPort",
+    command: `node_modules/.bin/vite preview www --host 127.0.0.1 --port ${port} --strictPort`,
     url,
     reuseExistingServer: false,
   },
