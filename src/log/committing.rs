@@ -174,7 +174,6 @@ impl LogManager {
             .collect();
         if background {
             moved.extend(self.maintenance.take_moves());
-            moved.retain(|id| self.logs.get(id).is_some_and(|log| !log.tail.is_empty()));
             let idle = self.uncommitted.is_empty();
             let (journal, limits) = (&self.journal, &self.limits);
             if journal.must_move(limits) || (idle && journal.may_move(limits)) {
@@ -182,6 +181,11 @@ impl LogManager {
             } else if idle && journal.must_purge() {
                 moved.extend(self.journal.oldest_to_purge().take(MOVE_PARTITIONS_MAX));
             }
+            // How a tail is cut into segments is its topic's to say, and stays.
+            moved.retain(|id| {
+                let log = self.logs.get(id);
+                log.is_some_and(|log| log.is_configured && !log.tail.is_empty())
+            });
         }
         moved
     }

@@ -1,6 +1,7 @@
 //! Opening: what a crash may leave, on each way that bytes take.
 
 use super::node::*;
+use crate::log::journal::JOURNAL_IDLE_MOVE_ROWS;
 use crate::log::layout::Chunk;
 use crate::log::load::key_behind;
 use crate::log::*;
@@ -286,4 +287,40 @@ fn only_the_last_chunk_takes_more_batches_whatever_is_known_of_the_index() {
     node.move_all();
     assert_eq!(node.values(p0()), [0, 1, 2, 3]);
     assert_eq!(node.crash(&config).values(p0()), [0, 1, 2, 3]);
+}
+
+#[test]
+fn the_journal_is_cut_into_segments_as_the_topic_says_and_not_before_it_does() {
+    let config = LogConfig {
+        segment_ms: 5_000,
+        ..LogConfig::default()
+    };
+    let mut node = Node::with_config(config.clone());
+    for value in 1..JOURNAL_IDLE_MOVE_ROWS as Value {
+        node.produce(p0(), &[value]);
+        node.settle();
+        node.advance(1_000);
+    }
+    assert_eq!(node.rows(Store::Segment), 0);
+    node.produce(p0(), &[JOURNAL_IDLE_MOVE_ROWS as Value]);
+    assert!(node.step(Outcome::Done));
+    let mut node = Node::opened_at(node.medium.clone(), node.now.wall.0);
+    assert_eq!(node.rows(Store::Journal), JOURNAL_IDLE_MOVE_ROWS);
+    assert_eq!(node.rows(Store::Segment), 0, "nobody has said how to cut");
+    let retention_ms = 20_000;
+    node.ensure(
+        p0(),
+        LogConfig {
+            retention_ms,
+            ..config
+        },
+    );
+    node.settle();
+    assert!(node.rows(Store::Segment) > 0);
+    node.pass(10_000);
+    let start = node.logs.log_start_offset(p0()).unwrap();
+    assert!(
+        start >= 100,
+        "all that is older than 20 s and in closed segments: {start}"
+    );
 }
