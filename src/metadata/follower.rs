@@ -219,9 +219,18 @@ impl MetadataFollower {
                     partition: *number,
                 })
             });
-            self.stale_epochs.extend(all.map(|id| (id, i32::MAX)));
+            let all: Vec<_> = all.map(|id| (id, i32::MAX)).collect();
+            self.want_epochs_above(all);
         }
-        self.stale_epochs.insert(id, leader_epoch);
+        self.want_epochs_above([(id, leader_epoch)]);
+    }
+
+    /// What is asked for again may not lower what was asked for since.
+    fn want_epochs_above(&mut self, stale: impl IntoIterator<Item = (PartitionId, i32)>) {
+        for (id, leader_epoch) in stale {
+            let wanted = self.stale_epochs.entry(id).or_insert(leader_epoch);
+            *wanted = leader_epoch.max(*wanted);
+        }
     }
 
     /// Takes a producer id that nobody else gets. `None`: [`FollowerEvent::ProducerIds`] follows,
@@ -264,7 +273,7 @@ impl MetadataFollower {
                             .map(|response| FollowerEvent::Reply { token, response }),
                     );
                 }
-                Outstanding::StaleEpochs(asked) => self.stale_epochs.extend(asked),
+                Outstanding::StaleEpochs(asked) => self.want_epochs_above(asked),
                 _ => {}
             }
         }
@@ -376,7 +385,7 @@ impl MetadataFollower {
             ErrorCode::None => {}
             ErrorCode::StaleBrokerEpoch => return events.push(FollowerEvent::Fenced),
             _ => {
-                self.stale_epochs.extend(asked);
+                self.want_epochs_above(asked);
                 return self.retry_writes_later(now);
             }
         }
@@ -448,7 +457,7 @@ impl MetadataFollower {
             for held in released {
                 match held.what {
                     Awaited::Event(event) => events.push(event),
-                    Awaited::StaleEpochs(asked) => self.stale_epochs.extend(asked),
+                    Awaited::StaleEpochs(asked) => self.want_epochs_above(asked),
                 }
             }
         }

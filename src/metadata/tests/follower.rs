@@ -233,9 +233,12 @@ fn a_broker_learns_what_others_have_done() {
 }
 
 fn lost(broker: &mut Broker, partition: i32) {
+    lost_under(broker, partition, epochs(broker)[partition as usize]);
+}
+
+fn lost_under(broker: &mut Broker, partition: i32, leader_epoch: i32) {
     let image = broker.follower.image();
     let topic_id = image.topic("t").unwrap().topic_id;
-    let leader_epoch = epochs(broker)[partition as usize];
     broker.follower.raise_leader_epoch(
         PartitionId {
             topic_id,
@@ -316,6 +319,19 @@ fn epochs_rise_once_even_if_the_controller_is_lost_before_it_answers() {
         broker.reconnect(&mut cluster);
         assert_eq!(epochs(&broker), [1], "done before: {was_done}");
     }
+}
+
+#[test]
+fn an_end_that_is_lost_again_under_the_raised_epoch_has_it_raised_again() {
+    let mut cluster = Cluster::new();
+    let mut broker = leader(&mut cluster, 1);
+    lost(&mut broker, 0);
+    broker.send(&mut cluster);
+    cluster.settle();
+    lost_under(&mut broker, 0, 1);
+    broker.reconnect(&mut cluster);
+    broker.wait(&mut cluster);
+    assert_eq!(epochs(&broker), [2]);
 }
 
 #[test]
