@@ -44,8 +44,7 @@ pub(super) struct Cleaning {
     end: i64,
     last_offsets: BTreeMap<Box<[u8]>, i64>,
     keys_bytes: usize,
-    /// The chunks that are to be replaced together.
-    run: Vec<(Chunk, Rc<ChunkBytes>)>,
+    run: Run,
     /// Producers whose current transaction, as the rewriting reads on, has records left.
     transactions_with_records: BTreeMap<i64, bool>,
     /// When the first of the tombstones and markers that stay may go.
@@ -57,6 +56,51 @@ enum Phase {
     NoteKeys,
     Rewrite,
     Finish,
+}
+
+/// The chunks that are to be replaced together: they become part of the first one's segment.
+#[derive(Debug, Default)]
+struct Run {
+    chunks: Vec<(Chunk, Rc<ChunkBytes>)>,
+    bytes: u64,
+    /// The segment in which what is before them ends, and how large that is.
+    before: (i64, u64),
+}
+
+impl Run {
+    /// Whether `chunk` may join. Small segments become one, whose size has the usual limit.
+    fn admits(&self, chunk: &Chunk, bytes_max: usize, segment_bytes_max: u64) -> bool {
+        let Some((first, _)) = self.chunks.first() else {
+            return true;
+        };
+        let bytes = self.bytes + u64::from(chunk.size_bytes);
+        let before = match self.before {
+            (segment_base, bytes) if segment_base == first.segment_base => bytes,
+            _ => 0,
+        };
+        let fits = chunk.segment_base == first.segment_base || before + bytes <= segment_bytes_max;
+        bytes <= bytes_max as u64 && fits
+    }
+
+    fn push(&mut self, chunk: Chunk, bytes: Rc<ChunkBytes>) {
+        self.bytes += u64::from(chunk.size_bytes);
+        self.chunks.push((chunk, bytes));
+    }
+
+    fn take(&mut self) -> Vec<(Chunk, Rc<ChunkBytes>)> {
+        self.bytes = 0;
+        std::mem::take(&mut self.chunks)
+    }
+
+    /// Takes note of what stands before the next one.
+    fn left<'a>(&mut self, chunks: impl Iterator<Item = &'a Chunk>) {
+        for chunk in chunks {
+            if self.before.0 != chunk.segment_base {
+                self.before = (chunk.segment_base, 0);
+            }
+            self.before.1 += u64::from(chunk.size_bytes);
+        }
+    }
 }
 
 impl Log {
@@ -159,7 +203,7 @@ impl Cleaning {
             end,
             last_offsets: BTreeMap::new(),
             keys_bytes: 0,
-            run: Vec::new(),
+            run: Run::default(),
             transactions_with_records: BTreeMap::new(),
             delete_horizon_ms: NEVER_MS,
         })
@@ -191,29 +235,9 @@ impl Cleaning {
         Ok(())
     }
 
-    /// Whether `chunk` may be replaced together with those of the run.
-    fn joins_run(&self, log: &Log, chunk: &Chunk) -> bool {
-        let Some((first, _)) = self.run.first() else {
-            return true;
-        };
-        let run_bytes: usize = self.run.iter().map(|(it, _)| it.size_bytes as usize).sum();
-        if run_bytes + chunk.size_bytes as usize > self.limits.cleaner_run_bytes_max {
-            return false;
-        }
-        if chunk.segment_base == first.segment_base {
-            return true;
-        }
-        // Small segments become one; its size has the usual limit.
-        let joined = log.index.chunks().filter(|it| {
-            it.segment_base >= first.segment_base && it.base_offset <= chunk.base_offset
-        });
-        let segment_bytes: u64 = joined.map(|it| u64::from(it.size_bytes)).sum();
-        segment_bytes <= u64::from(log.config.segment_bytes.max(0) as u32)
-    }
-
     /// What replaces the run; `None` if it may stay as it is.
     fn rewrite_run(&mut self, log: &Log) -> Result<Option<Rewrite>, LogError> {
-        let run = std::mem::take(&mut self.run);
+        let run = self.run.take();
         let Some(segment_base) = run.first().map(|(chunk, _)| chunk.segment_base) else {
             return Ok(None);
         };
@@ -239,7 +263,12 @@ impl Cleaning {
         }
         let written = packer.finish();
         let smaller = written.len() < run.len();
-        Ok((changed || smaller).then(|| Rewrite {
+        if !changed && !smaller {
+            self.run.left(run.iter().map(|(chunk, _)| chunk));
+            return Ok(None);
+        }
+        self.run.left(written.iter().map(|(chunk, _)| chunk));
+        Ok(Some(Rewrite {
             deleted: run.into_iter().map(|(chunk, _)| chunk).collect(),
             written,
             ..Rewrite::of(self.id)
@@ -383,7 +412,11 @@ impl LogManager {
         let Some(indexed) = next.filter(|it| it.chunk.end_offset() <= end) else {
             return self.end_phase(cleaning);
         };
-        if cleaning.phase == Phase::Rewrite && !cleaning.joins_run(log, &indexed.chunk) {
+        let segment_bytes_max = log.config.segment_bytes.max(0) as u64;
+        let run_bytes_max = cleaning.limits.cleaner_run_bytes_max;
+        if cleaning.phase == Phase::Rewrite
+            && !(cleaning.run).admits(&indexed.chunk, run_bytes_max, segment_bytes_max)
+        {
             return self.end_run(cleaning);
         }
         let bytes = match self.chunk(id, &indexed)? {
@@ -397,7 +430,7 @@ impl LogManager {
             }
             Phase::Rewrite | Phase::Finish => {
                 cleaning.at = indexed.chunk.end_offset();
-                cleaning.run.push((indexed.chunk, bytes));
+                cleaning.run.push(indexed.chunk, bytes);
             }
         }
         Ok(Step::GoOn)
@@ -409,7 +442,7 @@ impl LogManager {
             cleaning.at = self.usable(cleaning.id)?.head.log_start_offset;
             return Ok(Step::GoOn);
         }
-        if !cleaning.run.is_empty() {
+        if !cleaning.run.chunks.is_empty() {
             return self.end_run(cleaning);
         }
         cleaning.phase = Phase::Finish;

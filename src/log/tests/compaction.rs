@@ -333,6 +333,35 @@ fn committed_offsets_do_not_grow_for_ever() {
     assert_eq!(values.len(), 10);
 }
 
+#[test]
+fn small_segments_become_one_of_the_usual_size() {
+    let mut node = opened(LogConfig {
+        segment_bytes: 1024,
+        ..config()
+    });
+    for key in 0..100 {
+        put(&mut node, key, Some(key));
+        node.settle();
+        if key % 5 == 4 {
+            node.logs.logs.get_mut(&p0()).unwrap().tail.roll();
+            node.move_all();
+        }
+    }
+    put(&mut node, 100, Some(100));
+    node.move_all();
+    let segments = |node: &Node| node.logs.logs[&p0()].index.segments();
+    assert!(segments(&node).len() > 20);
+    clean(&mut node);
+    let sizes: Vec<u64> = segments(&node).iter().map(|it| it.size_bytes).collect();
+    let (_, closed) = sizes.split_last().unwrap();
+    assert!(closed.iter().all(|size| *size <= 1024), "{sizes:?}");
+    assert!(
+        closed.windows(2).all(|pair| pair[0] + pair[1] > 1024),
+        "{sizes:?}"
+    );
+    assert_eq!(contents(&mut node).len(), 101);
+}
+
 /// Every commit of a cleaning is a place where the node may die.
 #[test]
 fn a_crash_within_a_cleaning_loses_no_key() {
