@@ -1,5 +1,6 @@
 // The entry: a Kafka is a cluster of this origin and what clients of it share.
 import { Admin as AdminClass } from "./admin/admin.js";
+import { bindMethods } from "./client/bound.js";
 import { createLogger } from "./client/logger.js";
 import type { Admin, Consumer, Producer } from "./clients.js";
 import type { Shared } from "./client/shared.js";
@@ -32,6 +33,7 @@ export class BaseKafka<Topics extends TopicMap<Topics> = AnyTopics> {
 
   /** Throws for options that cannot be served, such as `ssl`. */
   constructor(config: KafkaConfig, arrival: Arrival) {
+    bindMethods(this);
     const options = clusterOptions(config, arrival);
     const logger = createLogger(config.logLevel, config.logCreator);
     tellUnused(logger, "new Kafka()", config, KAFKA_KINDS);

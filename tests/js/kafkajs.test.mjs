@@ -1,7 +1,12 @@
 // What KafkaJS programs do, each with what KafkaJS 2.2.4 against a real Kafka makes of it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfigResourceTypes, KafkaJSAggregateError, KafkaJSDeleteTopicRecordsError } from "tablog";
+import {
+  ConfigResourceTypes,
+  Kafka,
+  KafkaJSAggregateError,
+  KafkaJSDeleteTopicRecordsError,
+} from "tablog";
 import { memory } from "./memory.mjs";
 
 /** @param {Promise<unknown>} promise */
@@ -108,6 +113,39 @@ test("methods of a client can be taken apart, spread and replaced", async (t) =>
   for (const method of ["connect", "subscribe", "run", "seek"]) {
     assert.ok(consumer.includes(method), method);
   }
+});
+
+test("everything under a name or a symbol works for who has spread a client or a Kafka", async (t) => {
+  const kafka = memory(t);
+  const copy = Object.assign({}, kafka);
+  let ended = 0;
+  for (const client of [copy.producer(), copy.consumer({ groupId: "g" }), copy.admin()]) {
+    const { disconnect } = client;
+    client.disconnect = async () => {
+      ended += 1;
+      await disconnect();
+    };
+    const spread = { ...client };
+    await spread.connect();
+    await spread[Symbol.asyncDispose]();
+  }
+  assert.equal(ended, 3);
+  assert.equal(kafka.status, "running");
+  await copy[Symbol.asyncDispose]();
+  assert.equal(kafka.status, "closed");
+});
+
+test("a subclass of Kafka has its own methods, taken apart as well", (t) => {
+  class Named extends Kafka {
+    /** @override @param {import("tablog").ProducerConfig} [config] */
+    producer(config) {
+      return Object.assign(super.producer(config), { name: "own" });
+    }
+  }
+  const kafka = new Named({ cluster: "subclass", storage: "memory" });
+  t.after(() => kafka.close());
+  const producer = Object.assign({}, kafka).producer();
+  assert.equal(/** @type {{ name?: string }} */ (producer).name, "own");
 });
 
 test("a consumer tells that it has connected, whoever connects it", async (t) => {
