@@ -4,6 +4,7 @@ use super::delayed::{Delayed, Leading, Wake};
 use super::produce::rolled_back;
 use super::purgatory::{Parked, Watch};
 use super::{Broker, Progress};
+use crate::distinct::merged_by;
 use crate::log::PartitionId;
 use crate::now::{Instant, Now};
 use crate::protocol::messages::delete_records_request::DeleteRecordsRequest;
@@ -20,7 +21,7 @@ const HIGH_WATERMARK: i64 = -1;
 #[derive(Debug)]
 pub struct DelayedDeleteRecords {
     response: DeleteRecordsResponse,
-    waiting: BTreeMap<PartitionId, Vec<Waiting>>,
+    waiting: BTreeMap<PartitionId, Waiting>,
 }
 
 #[derive(Debug)]
@@ -32,21 +33,38 @@ struct Waiting {
 
 pub(super) fn handle(broker: &mut Broker, now: Now, request: DeleteRecordsRequest) -> Progress {
     let mut response = DeleteRecordsResponse::default();
-    let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for topic in request.topics {
+    let mut waiting = BTreeMap::new();
+    // Where a partition is named twice, the last offset counts (`KafkaApis.handleDeleteRecordsRequest`).
+    let topics = merged_by(
+        request.topics,
+        |topic| topic.name.clone(),
+        |topic, again| topic.partitions.extend(again.partitions),
+    );
+    for topic in topics {
         let mut partitions = Vec::new();
-        for wanted in topic.partitions {
+        let wanted = merged_by(
+            topic.partitions,
+            |wanted| wanted.partition_index,
+            |wanted, again| *wanted = again,
+        );
+        for wanted in wanted {
             let mut result = DeleteRecordsPartitionResult {
                 partition_index: wanted.partition_index,
                 low_watermark: -1,
                 ..Default::default()
             };
             match begin(broker, &topic.name, wanted.partition_index, wanted.offset) {
-                Ok((id, offset)) => waiting.entry(id).or_default().push(Waiting {
-                    topic: response.topics.len(),
-                    partition: partitions.len(),
-                    offset,
-                }),
+                Ok((id, offset)) => {
+                    let (topic, partition) = (response.topics.len(), partitions.len());
+                    waiting.insert(
+                        id,
+                        Waiting {
+                            topic,
+                            partition,
+                            offset,
+                        },
+                    );
+                }
                 Err(error) => result.error_code = error.code(),
             }
             partitions.push(result);
@@ -122,21 +140,16 @@ impl DelayedDeleteRecords {
         id: PartitionId,
         low_watermark: impl Fn(i64) -> Option<Result<i64, ErrorCode>>,
     ) {
-        let Some(mut waiting) = self.waiting.remove(&id) else {
+        let Some(waiting) = self.waiting.get(&id) else {
             return;
         };
-        waiting.retain(|waiting| {
-            let result = &mut self.response.topics[waiting.topic].partitions[waiting.partition];
-            match low_watermark(waiting.offset) {
-                None => return true,
-                Some(Ok(start)) => result.low_watermark = start,
-                Some(Err(error)) => result.error_code = error.code(),
-            }
-            false
-        });
-        if !waiting.is_empty() {
-            self.waiting.insert(id, waiting);
+        let result = &mut self.response.topics[waiting.topic].partitions[waiting.partition];
+        match low_watermark(waiting.offset) {
+            None => return,
+            Some(Ok(start)) => result.low_watermark = start,
+            Some(Err(error)) => result.error_code = error.code(),
         }
+        self.waiting.remove(&id);
     }
 
     pub(super) fn go_on(self, deadline: Option<Instant>) -> Progress {

@@ -2,6 +2,7 @@
 
 use super::{Broker, Progress};
 use crate::metadata::configs::{ConfigEntry, describe_broker, describe_topic};
+use crate::metadata::validate_topic_name;
 use crate::protocol::messages::describe_configs_request::{
     DescribeConfigsRequest, DescribeConfigsResource,
 };
@@ -60,10 +61,13 @@ fn entries(
             let image = broker.metadata.image();
             match image.topic(name) {
                 Some(_) => Ok(describe_topic(image.topic_configs(name), configs)),
-                None => Err((
-                    ErrorCode::UnknownTopicOrPartition,
-                    format!("there is no topic '{name}'"),
-                )),
+                None => Err(match validate_topic_name(name) {
+                    Ok(()) => (
+                        ErrorCode::UnknownTopicOrPartition,
+                        format!("there is no topic '{name}'"),
+                    ),
+                    Err(why) => (ErrorCode::InvalidTopicException, why),
+                }),
             }
         }
         // An empty name is the default of all brokers; nothing is set there.
@@ -84,8 +88,6 @@ fn entries(
 }
 
 fn is_wanted(resource: &DescribeConfigsResource, name: &str) -> bool {
-    match &resource.configuration_keys {
-        None => true,
-        Some(keys) => keys.iter().any(|key| key == name),
-    }
+    let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+    keys.is_empty() || keys.iter().any(|key| key == name)
 }

@@ -4,6 +4,7 @@
 use super::delayed::{Delayed, Leading, Wake};
 use super::purgatory::{Parked, Watch};
 use super::{Broker, Progress, REQUEST_LOADS_MAX};
+use crate::distinct::merged_by;
 use crate::log::{PartitionId, Read};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
@@ -54,7 +55,7 @@ pub(super) fn handle(
     broker: &mut Broker,
     now: Now,
     api_version: i16,
-    request: FetchRequest,
+    mut request: FetchRequest,
 ) -> Progress {
     // KIP-227: a broker need not create a session. Answering session id 0 to a full fetch keeps
     // the client with full fetches, as a broker with a full session cache does. A full fetch that
@@ -66,6 +67,7 @@ pub(super) fn handle(
         }));
     }
     let deadline = now.monotonic + request.max_wait_ms.max(0) as u64;
+    request.topics = by_partition(request.topics);
     DelayedFetch {
         request,
         api_version,
@@ -75,6 +77,25 @@ pub(super) fn handle(
         bytes_wanted: 0,
     }
     .read(broker, now)
+}
+
+/// What is asked of each partition: where one is named twice, the last counts
+/// (`FetchRequest.fetchData`).
+fn by_partition(topics: Vec<FetchTopic>) -> Vec<FetchTopic> {
+    let mut topics = merged_by(
+        topics,
+        |topic| (topic.topic_id, topic.topic.clone()),
+        |topic, again| topic.partitions.extend(again.partitions),
+    );
+    for topic in &mut topics {
+        let partitions = std::mem::take(&mut topic.partitions);
+        topic.partitions = merged_by(
+            partitions,
+            |wanted| wanted.partition,
+            |wanted, again| *wanted = again,
+        );
+    }
+    topics
 }
 
 impl DelayedFetch {

@@ -19,11 +19,12 @@ use crate::protocol::messages::heartbeat_response::HeartbeatResponse;
 use crate::protocol::messages::join_group_response::JoinGroupResponse;
 use crate::protocol::messages::leave_group_response::LeaveGroupResponse;
 use crate::protocol::messages::list_groups_response::ListGroupsResponse;
-use crate::protocol::messages::offset_commit_request::OffsetCommitRequest;
 use crate::protocol::messages::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use crate::protocol::messages::offset_delete_response::OffsetDeleteResponse;
+use crate::protocol::messages::offset_delete_response::{
+    OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
 use crate::protocol::messages::offset_fetch_request::OffsetFetchRequest;
 use crate::protocol::messages::offset_fetch_response::{
     OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
@@ -39,11 +40,12 @@ pub struct DelayedGroupCall {
     /// In the order of the request.
     parts: BTreeMap<RequestId, Part>,
     unanswered: usize,
-    /// Partitions of an offset commit that do not exist, by their topics' names.
-    refused: Refused,
+    /// Partitions of an OffsetCommit or OffsetDelete that do not exist.
+    unknown: UnknownPartitions,
 }
 
-type Refused = BTreeMap<String, Vec<OffsetCommitResponsePartition>>;
+/// Partitions that do not exist, by their topics' names.
+type UnknownPartitions = BTreeMap<String, Vec<i32>>;
 
 #[derive(Debug)]
 struct Part {
@@ -74,10 +76,7 @@ pub fn handle(
     context: &RequestContext,
     mut request: Request,
 ) -> Progress {
-    let mut refused = Refused::new();
-    if let Request::OffsetCommit(commit) = &mut request {
-        refused = refuse_unknown_topics(broker, commit);
-    }
+    let unknown = take_unknown_partitions(broker, &mut request);
     let empty = error_response(&request, ErrorCode::None);
     let shards = broker.shards.partitions();
     let parts = split(request, context.api_version, shards.len());
@@ -85,7 +84,7 @@ pub fn handle(
     let mut call = DelayedGroupCall {
         unanswered: parts.len(),
         parts: BTreeMap::new(),
-        refused,
+        unknown,
     };
     for (index, body) in parts.into_iter().enumerate() {
         broker.next_group_request += 1;
@@ -155,31 +154,41 @@ fn split(request: Request, api_version: i16, shard_count: usize) -> Vec<Request>
     }
 }
 
-/// Takes partitions that do not exist out of a commit, as `KafkaApis.handleOffsetCommitRequest`.
-fn refuse_unknown_topics(broker: &Broker, commit: &mut OffsetCommitRequest) -> Refused {
-    let mut refused = Refused::new();
-    for topic in &mut commit.topics {
-        // Kafka 4.3 keeps the topic's id with the offset, whatever the version of the commit.
-        topic.topic_id = broker.topic_id(&topic.name).unwrap_or_default();
-        let mut partitions = Vec::new();
-        topic.partitions.retain(|partition| {
-            let exists = broker.exists(&topic.name, partition.partition_index);
-            if !exists {
-                partitions.push(OffsetCommitResponsePartition {
-                    partition_index: partition.partition_index,
-                    error_code: ErrorCode::UnknownTopicOrPartition.code(),
-                    ..Default::default()
-                });
-            }
-            exists
-        });
-        if !partitions.is_empty() {
-            let of_topic = refused.entry(topic.name.clone()).or_default();
-            of_topic.append(&mut partitions);
+/// Takes partitions that do not exist out of a request, as `KafkaApis.handleOffsetCommitRequest` and
+/// `handleOffsetDeleteRequest`.
+fn take_unknown_partitions(broker: &Broker, request: &mut Request) -> UnknownPartitions {
+    let mut unknown = UnknownPartitions::new();
+    let mut exists = |topic: &str, partition| {
+        let exists = broker.exists(topic, partition);
+        if !exists {
+            unknown.entry(topic.to_owned()).or_default().push(partition);
         }
+        exists
+    };
+    match request {
+        Request::OffsetCommit(commit) => {
+            for topic in &mut commit.topics {
+                // Kafka 4.3 keeps the topic's id with the offset, whatever the version of the commit.
+                topic.topic_id = broker.topic_id(&topic.name).unwrap_or_default();
+                let name = &topic.name;
+                topic
+                    .partitions
+                    .retain(|it| exists(name, it.partition_index));
+            }
+            commit.topics.retain(|topic| !topic.partitions.is_empty());
+        }
+        Request::OffsetDelete(deletion) => {
+            for topic in &mut deletion.topics {
+                let name = &topic.name;
+                topic
+                    .partitions
+                    .retain(|it| exists(name, it.partition_index));
+            }
+            deletion.topics.retain(|topic| !topic.partitions.is_empty());
+        }
+        _ => {}
     }
-    commit.topics.retain(|topic| !topic.partitions.is_empty());
-    refused
+    unknown
 }
 
 impl DelayedGroupCall {
@@ -204,7 +213,7 @@ impl DelayedGroupCall {
             .map(|(request_id, _)| *request_id)
     }
 
-    fn advance(mut self) -> Progress {
+    fn advance(self) -> Progress {
         if self.unanswered > 0 {
             return Progress::Park(Parked {
                 operation: Delayed::Group(self),
@@ -219,20 +228,64 @@ impl DelayedGroupCall {
         for answer in answers {
             merge(&mut merged, answer);
         }
-        if let Response::OffsetCommit(response) = &mut merged {
-            for topic in &mut response.topics {
-                let refused = self.refused.remove(&topic.name);
-                topic.partitions.extend(refused.into_iter().flatten());
-            }
-            let refused = self.refused.into_iter();
-            let refused = refused.map(|(name, partitions)| OffsetCommitResponseTopic {
-                name,
-                partitions,
-                ..Default::default()
-            });
-            response.topics.extend(refused);
-        }
+        tell_unknown_partitions(&mut merged, self.unknown);
         Progress::Respond(merged)
+    }
+}
+
+/// Adds what is said of partitions that do not exist.
+fn tell_unknown_partitions(response: &mut Response, mut unknown: UnknownPartitions) {
+    let error_code = ErrorCode::UnknownTopicOrPartition.code();
+    match response {
+        Response::OffsetCommit(response) => {
+            let tell = |partitions: Vec<i32>| {
+                let partitions = partitions.into_iter();
+                partitions.map(move |partition_index| OffsetCommitResponsePartition {
+                    partition_index,
+                    error_code,
+                    ..Default::default()
+                })
+            };
+            for topic in &mut response.topics {
+                let unknown = unknown.remove(&topic.name).unwrap_or_default();
+                topic.partitions.extend(tell(unknown));
+            }
+            response
+                .topics
+                .extend(
+                    unknown
+                        .into_iter()
+                        .map(|(name, partitions)| OffsetCommitResponseTopic {
+                            name,
+                            partitions: tell(partitions).collect(),
+                            ..Default::default()
+                        }),
+                );
+        }
+        Response::OffsetDelete(response) if response.error_code == ErrorCode::None.code() => {
+            let tell = |partitions: Vec<i32>| {
+                let partitions = partitions.into_iter();
+                partitions.map(move |partition_index| OffsetDeleteResponsePartition {
+                    partition_index,
+                    error_code,
+                })
+            };
+            for topic in &mut response.topics {
+                let unknown = unknown.remove(&topic.name).unwrap_or_default();
+                topic.partitions.extend(tell(unknown));
+            }
+            response
+                .topics
+                .extend(
+                    unknown
+                        .into_iter()
+                        .map(|(name, partitions)| OffsetDeleteResponseTopic {
+                            name,
+                            partitions: tell(partitions).collect(),
+                        }),
+                );
+        }
+        _ => {}
     }
 }
 

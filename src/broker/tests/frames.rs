@@ -459,7 +459,7 @@ pub fn join_group(protocols: Vec<String>) -> Request {
     })
 }
 
-fn offset_commit(topics: Vec<String>, partitions: usize) -> Request {
+pub fn offset_commit(topics: Vec<String>, partitions: usize) -> Request {
     let topics = topics.into_iter().map(|name| OffsetCommitRequestTopic {
         name,
         partitions: (0..partitions as i32)

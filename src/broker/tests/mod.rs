@@ -7,6 +7,7 @@ mod damage;
 mod frames;
 mod groups;
 mod life;
+mod names;
 mod node;
 mod records;
 mod retention;

@@ -7,6 +7,7 @@ use crate::metadata::configs::{
     BrokerConfigs, ConfigType, TopicConfigs, describe_topic, topic_config, validate_topic_configs,
 };
 use crate::metadata::image::{MetadataImage, TOPIC_RESOURCE, topic_config_record};
+use crate::metadata::validate_topic_name;
 use crate::protocol::messages::alter_configs_request::AlterConfigsRequest;
 use crate::protocol::messages::alter_configs_response::{self, AlterConfigsResponse};
 use crate::protocol::messages::incremental_alter_configs_request::{
@@ -155,10 +156,16 @@ fn check_resource(
     }
     match *resource_type {
         TOPIC_RESOURCE if image.topic(name).is_some() => Ok(()),
-        TOPIC_RESOURCE => Err((
-            ErrorCode::UnknownTopicOrPartition,
-            format!("The topic '{name}' does not exist."),
-        )),
+        TOPIC_RESOURCE if name.is_empty() => {
+            invalid("Default topic resources are not allowed.".to_string())
+        }
+        TOPIC_RESOURCE => Err(match validate_topic_name(name) {
+            Ok(()) => (
+                ErrorCode::UnknownTopicOrPartition,
+                format!("The topic '{name}' does not exist."),
+            ),
+            Err(why) => (ErrorCode::InvalidTopicException, why),
+        }),
         BROKER_RESOURCE => {
             let keys = keys.join(", ");
             invalid(format!("Cannot update these configs dynamically: [{keys}]"))

@@ -3,6 +3,7 @@
 use super::Outcome;
 use super::placement::{check_partition_count, check_replicas, new_partition, place};
 use super::refusal::{Refusal, repeated};
+use crate::distinct::distinct_by;
 use crate::metadata::image::{MetadataImage, PartitionImage};
 use crate::protocol::messages::create_partitions_request::{
     CreatePartitionsRequest, CreatePartitionsTopic,
@@ -21,7 +22,7 @@ pub(super) fn create_partitions(
     let mut partition_count = image.partition_count();
     let mut records = Vec::new();
     let mut results = Vec::new();
-    for topic in &request.topics {
+    for topic in distinct_by(request.topics.iter().collect(), |topic| topic.name.as_str()) {
         let added = match twice.contains(topic.name.as_str()) {
             true => Err((
                 ErrorCode::InvalidRequest,

@@ -3,6 +3,7 @@
 use super::placement::{check_partition_count, check_replicas, new_partition, place};
 use super::refusal::{Refusal, repeated};
 use super::{Ids, Outcome};
+use crate::distinct::distinct_by;
 use crate::metadata::CLUSTER_METADATA_TOPIC;
 use crate::metadata::configs::{
     BrokerConfigs, TopicConfigs, describe_topic, validate_topic_configs,
@@ -34,7 +35,7 @@ pub(super) fn create_topics(
     let mut partition_count = image.partition_count();
     let mut records = Vec::new();
     let mut topics = Vec::new();
-    for topic in &request.topics {
+    for topic in distinct_by(request.topics.iter().collect(), |topic| topic.name.as_str()) {
         let created = check_new_name(image, &new_names, &twice, &topic.name)
             .and_then(|()| new_topic(image, broker, partition_count, topic));
         let result = match created {

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::refusal::{Refusal, repeated};
+use crate::distinct::distinct_by;
 use crate::metadata::configs::BrokerConfigs;
 use crate::metadata::image::{MetadataImage, TopicImage};
 use crate::protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
@@ -23,20 +24,20 @@ pub(super) fn delete_topics(
         ..Default::default()
     });
     let asked: Vec<DeleteTopicState> = by_name.chain(request.topics.iter().cloned()).collect();
+    let key = |topic: &DeleteTopicState| (topic.name.clone(), topic.topic_id);
+    let named_twice = repeated(asked.iter().map(key));
+    let asked = distinct_by(asked, key);
     let resolved: Vec<Result<&TopicImage, Refusal>> =
         asked.iter().map(|topic| resolve(image, topic)).collect();
     let twice = repeated(resolved.iter().flatten().map(|topic| topic.topic_id));
     let mut records = Vec::new();
     let mut responses = Vec::new();
     for (asked, resolved) in asked.into_iter().zip(resolved) {
+        let is_twice = named_twice.contains(&key(&asked))
+            || resolved
+                .as_ref()
+                .is_ok_and(|topic| twice.contains(&topic.topic_id));
         let result = resolved.and_then(|topic| {
-            if twice.contains(&topic.topic_id) {
-                let message = match asked.name {
-                    Some(_) => "Duplicate topic name.",
-                    None => "Duplicate topic id.",
-                };
-                return Err((ErrorCode::InvalidRequest, message.to_string()));
-            }
             if !broker.delete_topic_enable() {
                 // `DeleteTopicsRequest` could not say it before version 3.
                 let error = match version {
@@ -47,6 +48,11 @@ pub(super) fn delete_topics(
             }
             Ok(topic)
         });
+        let result = match (is_twice, &asked.name) {
+            (false, _) => result,
+            (true, Some(_)) => invalid("Duplicate topic name."),
+            (true, None) => invalid("Duplicate topic id."),
+        };
         responses.push(match result {
             Ok(topic) => {
                 records.push(MetadataRecord::RemoveTopic(RemoveTopicRecord {
@@ -84,14 +90,12 @@ fn resolve<'a>(
     let (found, error) = match (&asked.name, asked.topic_id.is_zero()) {
         (Some(name), true) => (image.topic(name), ErrorCode::UnknownTopicOrPartition),
         (None, false) => (image.topic_by_id(asked.topic_id), ErrorCode::UnknownTopicId),
-        (Some(_), false) => {
-            let message = "You may not specify both topic name and topic id.";
-            return Err((ErrorCode::InvalidRequest, message.to_string()));
-        }
-        (None, true) => {
-            let message = "Neither topic name nor id were specified.";
-            return Err((ErrorCode::InvalidRequest, message.to_string()));
-        }
+        (Some(_), false) => return invalid("You may not specify both topic name and topic id."),
+        (None, true) => return invalid("Neither topic name nor id were specified."),
     };
     found.ok_or_else(|| (error, error.message().to_string()))
+}
+
+fn invalid<T>(message: &str) -> Result<T, Refusal> {
+    Err((ErrorCode::InvalidRequest, message.to_string()))
 }
