@@ -4,7 +4,7 @@ use super::super::connections::{RequestContext, RequestToken};
 use super::super::delayed::Delayed;
 use super::super::purgatory::Parked;
 use super::super::{Broker, Progress};
-use crate::coordinator::group::{GroupRequest, RequestId, partition_for};
+use crate::coordinator::group::{GroupRequest, RequestId, narrow_filters, partition_for};
 use crate::metadata::CONSUMER_OFFSETS_TOPIC;
 use crate::now::Now;
 use crate::protocol::messages::delete_groups_request::DeleteGroupsRequest;
@@ -149,7 +149,10 @@ fn split(request: Request, api_version: i16, shard_count: usize) -> Vec<Request>
                 })
                 .collect()
         }
-        Request::ListGroups(all) => vec![Request::ListGroups(all); shard_count],
+        Request::ListGroups(mut all) => {
+            narrow_filters(&mut all);
+            vec![Request::ListGroups(all); shard_count]
+        }
         one => vec![one],
     }
 }

@@ -264,6 +264,30 @@ fn groups_of_all_shards_are_listed() {
 }
 
 #[test]
+fn groups_are_listed_that_pass_every_filter() {
+    let mut node = node();
+    commit(&mut node, &[("t", 0, 1)]);
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let mut listed = |states: &[&str], types: &[&str]| {
+        let request = ListGroupsRequest {
+            states_filter: owned(states),
+            types_filter: owned(types),
+            ..Default::default()
+        };
+        let Response::ListGroups(response) = node.ask(5, Request::ListGroups(request)) else {
+            panic!("no answer");
+        };
+        response.groups.len()
+    };
+    assert_eq!(listed(&["Empty"], &[]), 1);
+    assert_eq!(listed(&["nonsense", "empty ", "Empty"], &["classic"]), 1);
+    assert_eq!(listed(&[], &["Classic", "consumer"]), 1);
+    assert_eq!(listed(&["Stable"], &[]), 0);
+    assert_eq!(listed(&["nonsense"], &[]), 0);
+    assert_eq!(listed(&[], &["consumer"]), 0);
+}
+
+#[test]
 fn a_coordinator_whose_topic_cannot_be_created_is_not_available() {
     let mut node = Node::with_configs(&[("offsets.topic.replication.factor", "3")]);
     assert_eq!(

@@ -5,6 +5,7 @@ use super::frames::{FRAMES, GROUP, TOPIC, find_coordinator, join_group, names};
 use super::node::{Node, batch, fetch_request, produce_request};
 use crate::protocol::messages::fetch_request::FetchPartition;
 use crate::protocol::messages::join_group_request::JoinGroupRequest;
+use crate::protocol::messages::list_groups_request::ListGroupsRequest;
 use crate::protocol::{Request, Response};
 use allocation_counter::AllocationInfo;
 use bytes::Bytes;
@@ -44,6 +45,24 @@ fn a_frame_costs_as_much_as_it_names() {
             })
         });
     }
+}
+
+#[test]
+fn the_filters_of_a_list_of_groups_are_not_copied_for_each_coordinator() {
+    let allocations = ["1", "50"].map(|coordinators| {
+        let mut node = Node::with_configs(&[("offsets.topic.num.partitions", coordinators)]);
+        node.ask(4, find_coordinator(GROUP));
+        let request = Request::ListGroups(ListGroupsRequest {
+            states_filter: names(10_000),
+            types_filter: names(10_000),
+            ..Default::default()
+        });
+        let used = allocation_counter::measure(|| {
+            node.ask(5, request);
+        });
+        used.count_total
+    });
+    assert!(allocations[1] < 2 * allocations[0], "{allocations:?}");
 }
 
 /// Two members that know many protocols each, and share the last one alone.

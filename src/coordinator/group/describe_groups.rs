@@ -23,6 +23,31 @@ const CLASSIC_GROUP_TYPE: &str = "classic";
 /// The state of a group that does not exist.
 const DEAD: &str = "Dead";
 
+/// Leaves of the filters of a request what groups may pass by, each name once. An empty filter passes
+/// all, so of one that passes none a name stays.
+pub fn narrow_filters(request: &mut ListGroupsRequest) {
+    narrow(&mut request.types_filter, &[CLASSIC_GROUP_TYPE]);
+    narrow(
+        &mut request.states_filter,
+        &GroupState::ALL.map(GroupState::name),
+    );
+}
+
+fn narrow(filter: &mut Vec<String>, names: &[&str]) {
+    let passing = names.iter().filter(|name| passes(filter, name));
+    let mut passing: Vec<String> = passing.map(|name| (*name).to_owned()).collect();
+    if passing.is_empty() {
+        passing.extend(filter.pop());
+    }
+    *filter = passing;
+}
+
+/// Whether one of the names of a filter is this.
+fn passes(filter: &[String], name: &str) -> bool {
+    let mut filter = filter.iter();
+    filter.any(|it| it.trim().eq_ignore_ascii_case(name))
+}
+
 impl GroupShard {
     pub(super) fn describe_groups(
         &self,
@@ -45,14 +70,10 @@ impl GroupShard {
 
     /// The groups of this shard that pass the filters; an empty filter passes all.
     pub(super) fn list_groups(&self, request: &ListGroupsRequest) -> ListGroupsResponse {
-        let names = |filter: &str, name: &str| filter.trim().eq_ignore_ascii_case(name);
         let types = &request.types_filter;
         let states = &request.states_filter;
-        let type_passes =
-            types.is_empty() || types.iter().any(|filter| names(filter, CLASSIC_GROUP_TYPE));
-        let state_passes = |state: GroupState| {
-            states.is_empty() || states.iter().any(|filter| names(filter, state.name()))
-        };
+        let type_passes = types.is_empty() || passes(types, CLASSIC_GROUP_TYPE);
+        let state_passes = |state: GroupState| states.is_empty() || passes(states, state.name());
         // Once for each state, and not for each group.
         let passing = GroupState::ALL.map(|state| (state, type_passes && state_passes(state)));
         let groups = self

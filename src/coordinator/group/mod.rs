@@ -33,6 +33,7 @@ mod tests;
 mod timer;
 
 pub use config::{GROUP_MEMBERS_MAX, GROUPS_PER_SHARD_MAX, GroupConfig, PENDING_MEMBERS_MAX};
+pub use describe_groups::narrow_filters;
 pub use group_state::GroupState;
 pub use outcome::{CoordinatorRecord, GroupRequest, Outcome, RequestId};
 pub use shard::{GroupShard, partition_for};
