@@ -16,9 +16,14 @@ pub struct ControllerLink {
 }
 
 impl ControllerLink {
+    /// The connection of now, as the controller knows it.
+    pub fn connection(&self) -> ConnectionId {
+        ConnectionId(self.connection)
+    }
+
     /// The broker sends a frame: what the controller hears.
     pub fn request(&self, frame: Bytes) -> Option<Event> {
-        let connection = ConnectionId(self.connection);
+        let connection = self.connection();
         (!self.is_closed).then_some(Event::Request { connection, frame })
     }
 

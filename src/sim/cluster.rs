@@ -1,31 +1,23 @@
-//! The cluster: lives of the broker on one medium, clients, connections, and what goes wrong.
+//! The cluster: lives of the broker, clients, the connections between them, and what goes wrong.
+//!
+//! Each part has its state, and hands over what it wants of the others; it is put together here.
 
-use super::actor::{Actor, Context, Signal, Wish};
-use super::admins::AdminActor;
-use super::auditor::Auditor;
-use super::consumers::ConsumerActor;
+use super::actor::{Signal, Wish};
+use super::crowd::Crowd;
 use super::faults::{Fault, Faults};
+use super::lives::{Lives, Outgoing, named_request};
 use super::network::{Arrival, Direction, Network, PipeId};
-use super::node::{Media, Node, Side};
+use super::node::Side;
 use super::oracle::Oracle;
 use super::plan::Plan;
-use super::producers::ProducerActor;
 use super::report::{Counts, Report, Trace};
 use super::run::Watch;
 use super::scale::Scale;
-use super::scheduler::{Random, Scheduler};
-use super::work::{self, Cost, Work, Worker};
-use super::workload::Workload;
-use crate::machine::{ConnectionId, Effect, Event, Peer};
-use crate::protocol::decode_request;
-use crate::storage::StorageReply;
-use bytes::Bytes;
-use std::collections::BTreeMap;
+use super::scheduler::Random;
+use super::work::Work;
+use super::world::{Step, World};
+use crate::machine::Event;
 
-/// The connection under which a controller knows the broker of its worker.
-const BROKER_CONNECTION: ConnectionId = ConnectionId(0);
-/// The auditor's place among the clients.
-const AUDITOR: usize = 0;
 /// Virtual time for which faults are injected, at most.
 const FAULTY_MS_MAX: u64 = 40_000;
 /// Virtual time after the last fault within which everything must have become quiet.
@@ -41,64 +33,16 @@ const QUOTA_MS_MAX: u64 = 3_000;
 /// How long a zombie lives, at most.
 const ZOMBIE_MS_MAX: u64 = 10_000;
 
-/// What can be due.
-enum Step {
-    /// A machine's storage does one step.
-    Disk(u64, Side, u64),
-    /// A machine hears what its storage did.
-    Stored(u64, Side, u64, StorageReply),
-    /// A machine's timer.
-    Wake(u64, Side, u64, u64),
-    /// The controller hears the broker of its worker.
-    ToController(u64),
-    /// The broker hears the controller of its worker.
-    ToBroker(u64),
-    /// A connection's end hears something.
-    Arrive(PipeId, Direction),
-    /// A client's timer: which client, which of its lives, which timer.
-    ClientWake(usize, u64, u64),
-    /// A client's application may act.
-    Act(usize, u64),
-    /// A client could not connect.
-    Refused(usize, u64, crate::client::ConnectionId),
-    /// A new life of the broker begins, unless one has meanwhile.
-    Start(u64),
-    /// A zombie dies.
-    EndZombie(u64),
-    /// Something goes wrong.
-    Fault,
-    /// There is room again.
-    QuotaFreed(u64),
-}
-
-/// A client and the edge that it runs in.
-struct Client {
-    actor: Box<dyn Actor>,
-    /// Raised when another takes its place.
-    life: u64,
-    timer: u64,
-}
-
 /// Everything.
 pub struct Cluster {
-    random: Random,
-    scheduler: Scheduler<Step>,
-    workload: Workload,
-    faults: Faults,
-    media: Media,
-    nodes: BTreeMap<u64, Node>,
-    /// The newest life of the broker; older ones are zombies.
-    newest: u64,
+    world: World,
+    lives: Lives,
     network: Network,
-    auditor: Auditor,
-    auditor_timer: u64,
-    clients: BTreeMap<usize, Client>,
-    quota_full: u64,
+    crowd: Crowd,
+    /// Those of the plan.
+    faults: Faults,
     faults_left: u64,
-    oracle: Oracle,
-    counts: Counts,
-    trace: Trace,
-    work: Work,
+    quota_full: u64,
     steps: u64,
 }
 
@@ -120,455 +64,192 @@ impl Cluster {
         counts.plan(scale, &workload);
         let waiting = workload.producers * workload.sends_open_max;
         let things = workload.partitions() + workload.members() + waiting;
-        let mut actors: Vec<Box<dyn Actor>> = Vec::new();
-        for number in 0..workload.producers {
-            actors.push(Box::new(ProducerActor::new(&mut random, number, &workload)));
-        }
-        for group in &workload.groups {
-            for number in 0..group.members {
-                actors.push(Box::new(ConsumerActor::new(
-                    &mut random,
-                    number,
-                    group,
-                    &workload,
-                )));
-            }
-        }
-        if workload.admin_operations > 0 {
-            actors.push(Box::new(AdminActor::new(&mut random, 0, &workload)));
-        }
-        let clients = actors.into_iter().map(|actor| Client {
-            actor,
-            life: 0,
-            timer: 0,
-        });
-        let clients = (AUDITOR + 1..).zip(clients).collect();
+        let work = Work::new(watch.meter, things);
+        let oracle = Oracle::new(&workload);
+        let crowd = Crowd::new(&mut random, workload.clone());
         Cluster {
-            scheduler: Scheduler::new(),
-            auditor: Auditor::new(&workload),
-            auditor_timer: 0,
-            oracle: Oracle::new(&workload),
-            workload,
-            faults,
-            media: Media::default(),
-            nodes: BTreeMap::new(),
-            newest: 0,
+            world: World::new(random, oracle, counts, trace, work),
+            lives: Lives::new(workload),
             network: Network::default(),
-            clients,
-            quota_full: 0,
+            crowd,
+            faults,
             faults_left: faults_max,
-            work: Work::new(watch.meter, things),
-            counts,
-            trace,
+            quota_full: 0,
             steps: 0,
-            random,
         }
     }
 
     /// Plays the whole plan.
     pub fn run(&mut self) {
-        let faults = std::mem::replace(&mut self.faults, Faults::none());
         self.start_broker();
-        self.after(0, Step::Act(AUDITOR, 0));
-        self.run_until(QUIET_MS_MAX, "topics", |cluster| {
-            cluster.auditor.is_set_up()
-        });
-        self.faults = faults;
-        for (number, client) in &self.clients {
-            let step = Step::Act(*number, client.life);
-            self.scheduler.after(&mut self.random, 0, step);
-        }
-        self.after(self.faults.interval_ms, Step::Fault);
-        let end = self.scheduler.now().monotonic + FAULTY_MS_MAX;
+        self.crowd.set_up(&mut self.world);
+        self.run_until(QUIET_MS_MAX, "topics", |cluster| cluster.crowd.is_set_up());
+        self.world.faults = self.faults.clone();
+        self.crowd.begin(&mut self.world);
+        self.world.after(self.faults.interval_ms, Step::Fault);
+        let end = self.world.now().monotonic + FAULTY_MS_MAX;
         self.run_while(|cluster| {
-            cluster.scheduler.now().monotonic < end
+            cluster.world.now().monotonic < end
                 && cluster.faults_left > 0
-                && !cluster
-                    .clients
-                    .values()
-                    .all(|client| client.actor.is_done())
+                && !cluster.crowd.is_done()
         });
         self.heal();
         self.run_until(QUIET_MS_MAX, "quiet", |cluster| {
             cluster.waits_for().is_none()
         });
         // What was sent with acks=0 is answered before it arrives.
-        let settled = self.scheduler.now().monotonic + UNDER_WAY_MS_MAX;
-        self.run_while(|cluster| cluster.scheduler.now().monotonic < settled);
-        self.auditor.begin_last_audit(&self.oracle);
-        self.after(0, Step::Act(AUDITOR, 0));
+        let settled = self.world.now().monotonic + UNDER_WAY_MS_MAX;
+        self.run_while(|cluster| cluster.world.now().monotonic < settled);
+        self.crowd.begin_last_audit(&mut self.world);
         self.run_until(QUIET_MS_MAX, "the last audit", |cluster| {
-            cluster.auditor.is_last_audit_done()
+            cluster.crowd.is_last_audit_done()
         });
         self.run_until(QUIET_MS_MAX, "the groups", |cluster| {
             cluster.waits_for().is_none() && cluster.unassigned().is_none()
         });
-        self.oracle.settle();
+        self.world.oracle.settle();
     }
 
     /// What became of it.
-    pub fn report(mut self, seed: u64, scale: Scale) -> Report {
-        let lines = self.trace.lines.take();
+    pub fn report(self, seed: u64, scale: Scale) -> Report {
+        let elapsed_ms = self.world.now().monotonic.0;
         Report {
             seed,
             scale,
-            violation: self.oracle.violation().map(str::to_owned),
-            counts: self.counts,
-            trace: lines.unwrap_or_default(),
+            violation: self.world.oracle.violation().map(str::to_owned),
+            counts: self.world.counts,
+            trace: self.world.trace.lines.unwrap_or_default(),
             steps: self.steps,
-            elapsed_ms: self.scheduler.now().monotonic.0,
+            elapsed_ms,
         }
     }
 
     /// Nothing goes wrong any more.
     fn heal(&mut self) {
-        self.line(|| "=== nothing goes wrong any more".to_owned());
+        self.world
+            .line(|| "=== nothing goes wrong any more".to_owned());
         self.faults = Faults::none();
+        self.world.faults = Faults::none();
         self.quota_full = 0;
-        let zombies: Vec<_> = self
-            .nodes
-            .keys()
-            .copied()
-            .filter(|life| *life != self.newest)
-            .collect();
-        for life in zombies {
-            self.end_life(life);
-        }
-        for number in self.clients.keys().copied().collect::<Vec<_>>() {
-            if let Some(client) = self.clients.get_mut(&number) {
-                client.actor.heal();
-                let life = client.life;
-                self.after(0, Step::Act(number, life));
-            }
-        }
+        let ended = self.lives.end_zombies(&mut self.world);
+        self.deliver(ended);
+        self.crowd.heal(&mut self.world);
     }
 
-    /// What a client waits for.
     fn waits_for(&self) -> Option<String> {
-        let mut clients = self.clients.values();
-        clients.find_map(|client| client.actor.waits_for(&self.oracle))
+        self.crowd.waits_for(&self.world.oracle)
     }
 
-    /// A partition that a group should have assigned to one member, and has not.
     fn unassigned(&self) -> Option<String> {
-        self.workload.groups.iter().find_map(|group| {
-            let members = self
-                .clients
-                .values()
-                .filter_map(|client| client.actor.has());
-            let members = members.filter(|(id, _)| *id == group.group_id);
-            let members: Vec<_> = members.map(|(_, partitions)| partitions).collect();
-            let missing = self.oracle.missing_or_shared(&group.topics, &members)?;
-            Some(format!("{}: {missing}", group.group_id))
-        })
+        self.crowd.unassigned(&self.world.oracle)
     }
 
     fn run_until(&mut self, ms: u64, what: &str, reached: impl Fn(&Cluster) -> bool) {
-        let deadline = self.scheduler.now().monotonic + ms;
-        self.run_while(|cluster| !reached(cluster) && cluster.scheduler.now().monotonic < deadline);
-        if self.oracle.violation().is_none() && !reached(self) {
+        let deadline = self.world.now().monotonic + ms;
+        self.run_while(|cluster| !reached(cluster) && cluster.world.now().monotonic < deadline);
+        if self.world.oracle.violation().is_none() && !reached(self) {
             let waiting = self.waits_for().or_else(|| self.unassigned());
             let waiting = waiting.unwrap_or_default();
-            self.oracle
-                .broken(format!("{ms} ms were not enough for {what}: {waiting}"));
+            let what = format!("{ms} ms were not enough for {what}: {waiting}");
+            self.world.oracle.broken(what);
         }
     }
 
     fn run_while(&mut self, go_on: impl Fn(&Cluster) -> bool) {
         let mut looked_at = None;
-        while self.oracle.violation().is_none() {
-            let moment = self.scheduler.now().monotonic.0 / LOOK_MS;
+        while self.world.oracle.violation().is_none() {
+            let moment = self.world.now().monotonic.0 / LOOK_MS;
             if looked_at != Some(moment) {
                 if !go_on(self) {
                     return;
                 }
                 looked_at = Some(moment);
             }
-            let Some(step) = self.scheduler.next() else {
-                self.oracle.broken("nothing is due any more".to_owned());
-                return;
+            let Some(step) = self.world.next() else {
+                let what = "nothing is due any more".to_owned();
+                return self.world.oracle.broken(what);
             };
             self.steps += 1;
-            self.trace.now_ms = self.scheduler.now().monotonic.0;
             if self.steps > STEPS_MAX {
-                self.oracle
-                    .broken(format!("somebody spins: {STEPS_MAX} steps"));
-                return;
+                let what = format!("somebody spins: {STEPS_MAX} steps");
+                return self.world.oracle.broken(what);
             }
             self.step(step);
         }
     }
 
     fn step(&mut self, step: Step) {
-        match step {
-            Step::Disk(life, side, incarnation) => self.disk_step(life, side, incarnation),
+        let world = &mut self.world;
+        let outgoing = match step {
+            Step::Disk(life, side, incarnation) => {
+                let full = self.quota_full > 0;
+                self.lives.disk_step(world, (life, side, incarnation), full);
+                return;
+            }
             Step::Stored(life, side, incarnation, reply) => {
-                if self.is_incarnation(life, side, incarnation) {
-                    self.feed(life, side, Event::Storage(reply));
-                }
+                self.lives.stored(world, (life, side, incarnation), reply)
             }
             Step::Wake(life, side, incarnation, timer) => {
-                if self.is_incarnation(life, side, incarnation)
-                    && self.nodes.get_mut(&life).map(|it| it.unit(side).timer) == Some(timer)
-                {
-                    self.line(|| format!("life {life}: {side:?} wakes"));
-                    self.feed(life, side, Event::Woken);
-                }
+                self.lives.wake(world, (life, side, incarnation), timer)
             }
-            Step::ToController(life) => {
-                let node = self.nodes.get_mut(&life);
-                if let Some(frame) = node.and_then(|node| node.to_controller.pop_front()) {
-                    self.line(|| format!("life {life}: Controller hears {}", named(&frame)));
-                    let connection = BROKER_CONNECTION;
-                    self.feed(life, Side::Controller, Event::Request { connection, frame });
-                }
-            }
-            Step::ToBroker(life) => {
-                let node = self.nodes.get_mut(&life);
-                let peer = Peer::Controller;
-                let heard = node.and_then(|node| node.to_broker.pop_front());
-                self.line(|| match &heard {
-                    Some(Some(frame)) => format!("life {life}: Broker hears {} bytes", frame.len()),
-                    _ => format!("life {life}: Broker lost the controller"),
-                });
-                match heard {
-                    Some(Some(frame)) => {
-                        self.feed(life, Side::Broker, Event::Reply { peer, frame })
-                    }
-                    Some(None) => self.feed(life, Side::Broker, Event::PeerLost { peer }),
-                    None => {}
-                }
-            }
-            Step::Arrive(pipe, direction) => self.arrive(pipe, direction),
+            Step::Hear(life, side) => self.lives.hear(world, life, side),
+            Step::Start(after) => self.lives.start_after(world, after),
+            Step::EndZombie(life) => Vec::from_iter(self.lives.end_zombie(world, life)),
+            Step::Arrive(pipe, direction) => return self.arrive(pipe, direction),
             Step::ClientWake(client, life, timer) => {
-                let current = match client {
-                    AUDITOR => Some((0, self.auditor_timer)),
-                    _ => self.clients.get(&client).map(|it| (it.life, it.timer)),
-                };
-                if current == Some((life, timer)) {
-                    self.signal(client, Signal::Woken);
-                }
+                let wishes = self.crowd.wake(world, (client, life), timer);
+                return self.fulfil(client, wishes);
             }
             Step::Act(client, life) => {
-                if self.client_life(client) == Some(life) {
-                    self.signal(client, Signal::Act);
-                }
+                let wishes = self.crowd.tell(world, (client, life), Signal::Act);
+                return self.fulfil(client, wishes);
             }
             Step::Refused(client, life, connection) => {
-                if self.client_life(client) == Some(life) {
-                    self.signal(client, Signal::Closed(connection));
-                }
+                let signal = Signal::Closed(connection);
+                let wishes = self.crowd.tell(world, (client, life), signal);
+                return self.fulfil(client, wishes);
             }
-            Step::Start(after) => {
-                if self.newest == after {
-                    self.start_broker();
-                }
-            }
-            Step::EndZombie(life) => {
-                if life != self.newest {
-                    self.end_life(life);
-                }
-            }
-            Step::Fault => self.fault(),
+            Step::Fault => return self.fault(),
             Step::QuotaFreed(number) => {
                 if self.quota_full == number {
                     self.quota_full = 0;
                 }
+                return;
             }
-        }
+        };
+        self.deliver(outgoing);
     }
-
-    fn client_life(&self, client: usize) -> Option<u64> {
-        match client {
-            AUDITOR => Some(0),
-            _ => self.clients.get(&client).map(|it| it.life),
-        }
-    }
-
-    // ---- lives of the broker
 
     fn start_broker(&mut self) {
-        self.newest += 1;
-        let life = self.newest;
-        self.line(|| format!("life {life} of the broker begins"));
-        let incarnation_id = self.random.seed();
-        let node = match Node::open(&self.media, &self.workload, incarnation_id) {
-            Ok(node) => node,
-            Err(error) => {
-                return self
-                    .oracle
-                    .broken(format!("a medium did not open: {error}"));
-            }
-        };
-        self.nodes.insert(life, node);
-        for side in [Side::Controller, Side::Broker] {
-            let seed = self.random.seed();
-            self.feed(life, side, Event::Opened { seed });
-        }
+        let outgoing = self.lives.start(&mut self.world);
+        self.deliver(outgoing);
     }
 
-    /// A life ends without a word, and so do its connections.
-    fn end_life(&mut self, life: u64) {
-        if self.nodes.remove(&life).is_none() {
-            return;
-        }
-        self.line(|| format!("life {life} of the broker ends"));
-        let silent = self.faults.silent_loss;
-        let (told, untold) = self.network.life_ended(&mut self.random, life, silent);
-        for _ in &untold {
-            self.counts.fault("connection lost silently");
-        }
-        for pipe in told {
-            self.arrival(pipe, Direction::ToClient);
-        }
-    }
-
-    fn is_incarnation(&mut self, life: u64, side: Side, incarnation: u64) -> bool {
-        let node = self.nodes.get_mut(&life);
-        node.is_some_and(|node| node.unit(side).incarnation == incarnation)
-    }
-
-    fn feed(&mut self, life: u64, side: Side, event: Event) {
-        let now = self.scheduler.now();
-        let Some(node) = self.nodes.get_mut(&life) else {
-            return;
-        };
-        node.upkeep.hears(side, &event);
-        let unit = node.unit(side);
-        let incarnation = unit.incarnation;
-        let (kind, mut bytes) = work::described(side, &event);
-        let folds = work::folds(side, &event);
-        let steps = self.work.steps();
-        let mut effects = Vec::new();
-        unit.machine.handle(now, event, &mut effects);
-        let steps = self.work.steps() - steps;
-        bytes += effects.iter().map(work::effect_bytes).sum::<usize>();
-        let cost = Cost {
-            bytes: bytes as u64,
-            effects: effects.len() as u64,
-            folds,
-            steps,
-        };
-        let worker = Worker::Node(life, side);
-        if let Err(what) = self.work.handled(worker, kind, cost, &mut self.counts) {
-            self.oracle.broken(what);
-        }
-        for effect in effects {
-            self.perform(life, side, incarnation, effect);
-        }
-    }
-
-    fn perform(&mut self, life: u64, side: Side, incarnation: u64, effect: Effect) {
-        let Some(node) = self.nodes.get_mut(&life) else {
-            return;
-        };
-        match (side, effect) {
-            (_, Effect::Storage(request)) => {
-                node.upkeep.stores(side, &request);
-                node.unit(side).disk.submit(request);
-                let ms = self.random.between(0, self.faults.storage_ms_max);
-                self.after(ms, Step::Disk(life, side, incarnation));
-            }
-            (_, Effect::WakeAt(instant)) => {
-                let unit = node.unit(side);
-                unit.timer += 1;
-                let step = Step::Wake(life, side, incarnation, unit.timer);
-                self.scheduler.at(&mut self.random, instant, step);
-            }
-            (_, Effect::Report { message }) => {
-                node.upkeep.partition_stopped();
-                self.line(|| format!("life {life}: {side:?} reports: {message}"));
-            }
-            (_, Effect::Stop { reason, .. }) => {
-                self.line(|| format!("life {life}: {side:?} stops: {reason}"));
-                self.end_life(life);
-                if life == self.newest {
-                    self.restart_later();
+    /// Puts what lives of the broker do to others on its way.
+    fn deliver(&mut self, outgoing: Vec<Outgoing>) {
+        for outgoing in outgoing {
+            match outgoing {
+                Outgoing::Respond(connection, frame) => {
+                    if self.network.respond(connection.0, frame) {
+                        self.world.arrival(connection.0, Direction::ToClient);
+                    }
+                }
+                Outgoing::Close(connection) => {
+                    self.network.close_at_broker(connection.0);
+                    self.world.arrival(connection.0, Direction::ToClient);
+                }
+                Outgoing::Ended(life) => {
+                    let silent = self.world.faults.silent_loss;
+                    let random = &mut self.world.random;
+                    let (told, untold) = self.network.life_ended(random, life, silent);
+                    for _ in &untold {
+                        self.world.counts.fault("connection lost silently");
+                    }
+                    for pipe in told {
+                        self.world.arrival(pipe, Direction::ToClient);
+                    }
                 }
             }
-            (Side::Broker, Effect::Respond { connection, frame }) => {
-                self.respond(connection, frame);
-            }
-            (Side::Broker, Effect::Close { connection }) => {
-                self.network.close_at_broker(connection.0);
-                self.arrival(connection.0, Direction::ToClient);
-            }
-            (Side::Broker, Effect::Send { frame, .. }) => {
-                if let Err(what) = node.upkeep.asks(&frame) {
-                    self.oracle.broken(what);
-                }
-                node.to_controller.push_back(frame);
-                self.after(0, Step::ToController(life));
-            }
-            (Side::Controller, Effect::Respond { frame, .. }) => {
-                node.to_broker.push_back(Some(frame));
-                self.after(0, Step::ToBroker(life));
-            }
-            (Side::Controller, Effect::Close { .. }) => {
-                node.to_broker.push_back(None);
-                self.after(0, Step::ToBroker(life));
-            }
-            (Side::Controller, Effect::Send { .. }) => {
-                self.oracle
-                    .broken("the controller sent a request".to_owned());
-            }
-        }
-    }
-
-    fn restart_later(&mut self) {
-        let ms = self.random.pick(&[0, 1, 50, 1_500]);
-        let newest = self.newest;
-        self.after(ms, Step::Start(newest));
-    }
-
-    fn disk_step(&mut self, life: u64, side: Side, incarnation: u64) {
-        if !self.is_incarnation(life, side, incarnation) {
-            return;
-        }
-        let Some(node) = self.nodes.get_mut(&life) else {
-            return;
-        };
-        let quota_full = self.quota_full > 0;
-        let unit = node.unit(side);
-        let reply = unit
-            .disk
-            .step(&mut self.random, &self.faults, quota_full, &mut self.counts);
-        let busy = unit.disk.is_busy();
-        match reply {
-            Some(reply) => {
-                self.line(|| match &reply {
-                    StorageReply::Committed { ticket, result } => {
-                        format!("life {life}: {side:?} commits {}: {result:?}", ticket.0)
-                    }
-                    StorageReply::Loaded { ticket, result } => {
-                        let entries = result.as_ref().map(Vec::len);
-                        format!("life {life}: {side:?} loads {}: {entries:?} rows", ticket.0)
-                    }
-                });
-                let ms = self.random.between(0, self.faults.storage_ms_max);
-                self.after(ms, Step::Stored(life, side, incarnation, reply));
-            }
-            None if busy => {
-                let ms = self.random.between(0, self.faults.storage_ms_max);
-                self.after(ms, Step::Disk(life, side, incarnation));
-            }
-            None => {}
-        }
-    }
-
-    // ---- connections
-
-    fn arrival(&mut self, pipe: PipeId, direction: Direction) {
-        let mut ms = self.random.between(0, self.faults.network_ms_max);
-        if self.random.chance(self.faults.straggler) {
-            ms *= 10;
-        }
-        self.after(ms, Step::Arrive(pipe, direction));
-    }
-
-    fn respond(&mut self, connection: ConnectionId, frame: Bytes) {
-        if self.network.respond(connection.0, frame) {
-            self.arrival(connection.0, Direction::ToClient);
         }
     }
 
@@ -580,221 +261,150 @@ impl Cluster {
         let Some(arrival) = self.network.arrive(pipe, direction) else {
             return;
         };
-        match (direction, arrival) {
-            (Direction::ToBroker, Arrival::Frame(frame)) => {
-                self.line(|| format!("life {life} hears client {client}: {}", named(&frame)));
+        match direction {
+            Direction::ToBroker => {
                 let connection = Network::at_broker(pipe);
-                self.feed(life, Side::Broker, Event::Request { connection, frame });
-            }
-            (Direction::ToBroker, Arrival::End) => {
-                let connection = Network::at_broker(pipe);
-                self.feed(life, Side::Broker, Event::Closed { connection });
-            }
-            (Direction::ToBroker, Arrival::Connected) => {}
-            (Direction::ToClient, Arrival::Connected) => {
-                self.signal(client, Signal::Connected(connection));
-            }
-            (Direction::ToClient, Arrival::Frame(frame)) => {
-                let newest = life == self.newest;
-                let signal = Signal::Frame {
-                    connection,
-                    frame,
-                    newest,
+                let event = match arrival {
+                    Arrival::Connected => return,
+                    Arrival::Frame(frame) => {
+                        self.world.line(|| {
+                            let request = named_request(&frame);
+                            format!("life {life} hears client {client}: {request}")
+                        });
+                        Event::Request { connection, frame }
+                    }
+                    Arrival::End => Event::Closed { connection },
                 };
-                self.signal(client, signal);
+                let outgoing = self.lives.feed(&mut self.world, life, Side::Broker, event);
+                self.deliver(outgoing);
             }
-            (Direction::ToClient, Arrival::End) => {
-                self.signal(client, Signal::Closed(connection));
-            }
-        }
-    }
-
-    // ---- clients
-
-    fn signal(&mut self, client: usize, signal: Signal) {
-        let now = self.scheduler.now();
-        let mut context = Context {
-            random: &mut self.random,
-            oracle: &mut self.oracle,
-            counts: &mut self.counts,
-            trace: &mut self.trace,
-            work: &mut self.work,
-            worker: Worker::Client(client),
-            wishes: Vec::new(),
-        };
-        match client {
-            AUDITOR => self.auditor.handle(now, signal, &mut context),
-            _ => {
-                if let Some(it) = self.clients.get_mut(&client) {
-                    it.actor.handle(now, signal, &mut context);
-                }
-            }
-        }
-        for wish in context.wishes {
-            self.fulfil(client, wish);
-        }
-    }
-
-    fn fulfil(&mut self, client: usize, wish: Wish) {
-        let Some(life) = self.client_life(client) else {
-            return;
-        };
-        match wish {
-            Wish::Connect(connection) => {
-                let newest = self.newest;
-                if self.nodes.contains_key(&newest) {
-                    let pipe = self.network.connect(client, connection, newest);
-                    self.arrival(pipe, Direction::ToClient);
-                } else {
-                    self.after(1, Step::Refused(client, life, connection));
-                }
-            }
-            Wish::Send(connection, frame) => {
-                if let Some(pipe) = self.network.find(client, connection)
-                    && self.network.send(pipe, frame)
-                {
-                    self.arrival(pipe, Direction::ToBroker);
-                }
-            }
-            Wish::Close(connection) => {
-                if let Some(pipe) = self.network.find(client, connection) {
-                    self.network.close_at_client(&mut self.random, pipe);
-                    self.arrival(pipe, Direction::ToBroker);
-                }
-            }
-            Wish::WakeAt(instant) => {
-                let timer = match client {
-                    AUDITOR => &mut self.auditor_timer,
-                    _ => match self.clients.get_mut(&client) {
-                        Some(it) => &mut it.timer,
-                        None => return,
+            Direction::ToClient => {
+                let signal = match arrival {
+                    Arrival::Connected => Signal::Connected(connection),
+                    Arrival::Frame(frame) => Signal::Frame {
+                        connection,
+                        frame,
+                        newest: life == self.lives.newest(),
                     },
+                    Arrival::End => Signal::Closed(connection),
                 };
-                *timer += 1;
-                let step = Step::ClientWake(client, life, *timer);
-                self.scheduler.at(&mut self.random, instant, step);
+                let wishes = self.crowd.signal(&mut self.world, client, signal);
+                self.fulfil(client, wishes);
             }
-            Wish::ActIn(ms) => self.after(ms, Step::Act(client, life)),
-            Wish::Retire => self.replace_client(client),
         }
     }
 
-    // ---- what goes wrong
-
-    fn fault(&mut self) {
-        let mean_ms = self.faults.interval_ms;
-        let ms = self.random.between(1, 2 * mean_ms);
-        self.after(ms, Step::Fault);
-        let Some(fault) = self.faults.next(&mut self.random) else {
-            return;
-        };
-        self.line(|| format!("!!! {}", fault.name()));
-        self.counts.fault(fault.name());
-        self.faults_left = self.faults_left.saturating_sub(1);
-        match fault {
-            Fault::BrokerCrash => {
-                self.end_life(self.newest);
-                self.restart_later();
-            }
-            Fault::Zombie => {
-                let zombie = self.newest;
-                let ms = self.random.between(0, ZOMBIE_MS_MAX);
-                self.after(ms, Step::EndZombie(zombie));
-                self.start_broker();
-            }
-            Fault::ControllerCrash => {
-                let life = self.newest;
-                let Some(node) = self.nodes.get_mut(&life) else {
-                    return;
-                };
-                if let Err(error) = node.restart_controller(&self.media, &self.workload) {
-                    return self
-                        .oracle
-                        .broken(format!("a medium did not open: {error}"));
+    fn fulfil(&mut self, client: usize, wishes: Vec<Wish>) {
+        for wish in wishes {
+            let Some(life) = self.crowd.life(client) else {
+                return;
+            };
+            match wish {
+                Wish::Connect(connection) if self.lives.is_up() => {
+                    let newest = self.lives.newest();
+                    let pipe = self.network.connect(client, connection, newest);
+                    self.world.arrival(pipe, Direction::ToClient);
                 }
-                let seed = self.random.seed();
-                self.feed(life, Side::Controller, Event::Opened { seed });
-                self.after(0, Step::ToBroker(life));
-            }
-            Fault::PowerLoss => {
-                for life in self.nodes.keys().copied().collect::<Vec<_>>() {
-                    self.end_life(life);
+                Wish::Connect(connection) => {
+                    let refused = Step::Refused(client, life, connection);
+                    self.world.after(1, refused);
                 }
-                self.network.lose_answers();
-                self.media.power_loss(&mut self.random);
-                self.oracle.power_lost();
-                // What they have fetched and not delivered would be shown afterwards.
-                let clients = self.clients.iter();
-                let consumers = clients.filter(|(_, client)| client.actor.has().is_some());
-                for number in consumers.map(|(number, _)| *number).collect::<Vec<_>>() {
-                    self.replace_client(number);
+                Wish::Send(connection, frame) => {
+                    if let Some(pipe) = self.network.find(client, connection)
+                        && self.network.send(pipe, frame)
+                    {
+                        self.world.arrival(pipe, Direction::ToBroker);
+                    }
                 }
-                self.restart_later();
-            }
-            Fault::ConnectionDrop => {
-                let open = self.network.open();
-                if !open.is_empty() {
-                    let pipe = self.random.pick(&open);
-                    self.network.cut(&mut self.random, pipe);
-                    self.arrival(pipe, Direction::ToBroker);
-                    self.arrival(pipe, Direction::ToClient);
+                Wish::Close(connection) => {
+                    if let Some(pipe) = self.network.find(client, connection) {
+                        self.close(pipe);
+                    }
                 }
-            }
-            Fault::Sleep => {
-                let ms = self.random.pick(&[2_000, 10_000, 100_000]);
-                self.scheduler.sleep(ms);
-            }
-            Fault::WallClock => {
-                let ms = self.random.between(0, 120_000) as i64;
-                self.scheduler.shift_wall(ms - 60_000);
-            }
-            Fault::Quota => {
-                self.quota_full += 1;
-                let ms = self.random.between(1, QUOTA_MS_MAX);
-                let number = self.quota_full;
-                self.after(ms, Step::QuotaFreed(number));
-            }
-            Fault::ClientCrash => {
-                let numbers: Vec<_> = self.clients.keys().copied().collect();
-                let number = self.random.pick(&numbers);
-                self.replace_client(number);
+                Wish::WakeAt(instant) => self.crowd.set_timer(&mut self.world, client, instant),
+                Wish::ActIn(ms) => self.world.after(ms, Step::Act(client, life)),
+                Wish::Retire => self.replace_client(client),
             }
         }
+    }
+
+    /// A client closes a connection.
+    fn close(&mut self, pipe: PipeId) {
+        self.network.close_at_client(&mut self.world.random, pipe);
+        self.world.arrival(pipe, Direction::ToBroker);
     }
 
     /// Another client takes the place of one that is gone.
     fn replace_client(&mut self, number: usize) {
-        let Some(client) = self.clients.get_mut(&number) else {
+        if self.crowd.replace(&mut self.world, number) {
+            for pipe in self.network.of_client(number) {
+                self.close(pipe);
+            }
+        }
+    }
+
+    /// Something goes wrong.
+    fn fault(&mut self) {
+        let world = &mut self.world;
+        let ms = world.random.between(1, 2 * self.faults.interval_ms);
+        world.after(ms, Step::Fault);
+        let Some(fault) = self.faults.next(&mut world.random) else {
             return;
         };
-        let Some(next) = client.actor.successor(&mut self.random, &mut self.oracle) else {
-            return;
-        };
-        client.actor = next;
-        client.life += 1;
-        let life = client.life;
-        for pipe in self.network.of_client(number) {
-            self.network.close_at_client(&mut self.random, pipe);
-            self.arrival(pipe, Direction::ToBroker);
+        world.line(|| format!("!!! {}", fault.name()));
+        world.counts.fault(fault.name());
+        self.faults_left = self.faults_left.saturating_sub(1);
+        match fault {
+            Fault::BrokerCrash => {
+                let ended = self.lives.crash(world);
+                self.deliver(ended);
+            }
+            Fault::Zombie => {
+                let ms = world.random.between(0, ZOMBIE_MS_MAX);
+                world.after(ms, Step::EndZombie(self.lives.newest()));
+                self.start_broker();
+            }
+            Fault::ControllerCrash => {
+                let outgoing = self.lives.restart_controller(world);
+                self.deliver(outgoing);
+            }
+            Fault::PowerLoss => {
+                let ended = self.lives.power_loss(world);
+                self.deliver(ended);
+                self.network.lose_answers();
+                self.world.oracle.power_lost();
+                // What they have fetched and not delivered would be shown afterwards.
+                for number in self.crowd.consumers() {
+                    self.replace_client(number);
+                }
+            }
+            Fault::ConnectionDrop => {
+                let open = self.network.open();
+                if !open.is_empty() {
+                    let pipe = world.random.pick(&open);
+                    self.network.cut(&mut world.random, pipe);
+                    world.arrival(pipe, Direction::ToBroker);
+                    world.arrival(pipe, Direction::ToClient);
+                }
+            }
+            Fault::Sleep => {
+                let ms = world.random.pick(&[2_000, 10_000, 100_000]);
+                world.sleep(ms);
+            }
+            Fault::WallClock => {
+                let ms = world.random.between(0, 120_000) as i64;
+                world.shift_wall(ms - 60_000);
+            }
+            Fault::Quota => {
+                self.quota_full += 1;
+                let ms = world.random.between(1, QUOTA_MS_MAX);
+                world.after(ms, Step::QuotaFreed(self.quota_full));
+            }
+            Fault::ClientCrash => {
+                if let Some(number) = self.crowd.any(&mut world.random) {
+                    self.replace_client(number);
+                }
+            }
         }
-        self.after(0, Step::Act(number, life));
-    }
-
-    fn after(&mut self, ms: u64, step: Step) {
-        self.scheduler.after(&mut self.random, ms, step);
-    }
-
-    fn line(&mut self, line: impl FnOnce() -> String) {
-        self.trace.line(line);
-    }
-}
-
-/// What a request frame asks, for the trace.
-fn named(frame: &Bytes) -> String {
-    match decode_request(frame.clone()) {
-        Ok((header, request)) => {
-            format!("{} #{}", request.api_key().name(), header.correlation_id)
-        }
-        Err(error) => format!("{error:?}"),
     }
 }

@@ -8,10 +8,12 @@ mod admins;
 mod auditor;
 mod cluster;
 mod consumers;
+mod crowd;
 mod disk;
 mod faults;
 #[cfg(test)]
 mod kept;
+mod lives;
 mod network;
 mod node;
 mod oracle;
@@ -26,6 +28,7 @@ mod seeds;
 mod upkeep;
 mod work;
 mod workload;
+mod world;
 
 pub use plan::Plan;
 pub use report::{Counts, Report, WorkCounts};

@@ -5,7 +5,7 @@ use super::scheduler::Random;
 use super::upkeep::Upkeep;
 use super::workload::Workload;
 use crate::broker::{Broker, BrokerConfig};
-use crate::machine::Machine;
+use crate::machine::{ConnectionId, ControllerLink, Event, Machine};
 use crate::metadata::configs::BrokerConfigs;
 use crate::metadata::{Controller, ControllerConfig};
 use crate::protocol::Uuid;
@@ -64,10 +64,10 @@ pub struct Node {
     controller: Unit,
     /// What the one asks of the other of its own accord.
     pub upkeep: Upkeep,
-    /// Requests of the broker and answers of the controller, each in order.
-    pub to_controller: VecDeque<Bytes>,
-    /// See `to_controller`.
-    pub to_broker: VecDeque<Option<Bytes>>,
+    link: ControllerLink,
+    /// What is under way from one machine to the other, in order.
+    to_controller: VecDeque<Event>,
+    to_broker: VecDeque<Event>,
 }
 
 impl Node {
@@ -91,12 +91,14 @@ impl Node {
             broker,
             controller,
             upkeep: Upkeep::new(workload.offsets_partitions),
+            link: ControllerLink::default(),
             to_controller: VecDeque::new(),
             to_broker: VecDeque::new(),
         })
     }
 
-    /// Replaces the controller by a new one on the same medium. The broker will hear of it.
+    /// Replaces the controller by a new one on the same medium. The broker will hear of it behind
+    /// what the old one has answered.
     pub fn restart_controller(
         &mut self,
         media: &Media,
@@ -105,8 +107,40 @@ impl Node {
         let incarnation = self.controller.incarnation + 1;
         self.controller = open_controller(media, workload, incarnation)?;
         self.to_controller.clear();
-        self.to_broker.push_back(None);
+        if let Some((_, lost)) = self.link.close(self.link.connection()) {
+            self.to_broker.push_back(lost);
+        }
         Ok(())
+    }
+
+    /// The broker sends its controller a frame.
+    pub fn ask_controller(&mut self, frame: Bytes) {
+        self.to_controller.extend(self.link.request(frame));
+    }
+
+    /// The controller answers on a connection of its broker.
+    pub fn answer_broker(&mut self, connection: ConnectionId, frame: Bytes) {
+        self.to_broker.extend(self.link.response(connection, frame));
+    }
+
+    /// The controller closes a connection of its broker.
+    pub fn leave_broker(&mut self, connection: ConnectionId) {
+        if let Some((closed, lost)) = self.link.close(connection) {
+            self.to_controller.push_back(closed);
+            self.to_broker.push_back(lost);
+        }
+    }
+
+    /// What a machine hears next of the other one.
+    pub fn next_for(&mut self, side: Side) -> Option<Event> {
+        match side {
+            Side::Broker => {
+                let event = self.to_broker.pop_front()?;
+                self.link.heard(&event);
+                Some(event)
+            }
+            Side::Controller => self.to_controller.pop_front(),
+        }
     }
 
     /// One of the machines.
