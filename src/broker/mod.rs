@@ -257,16 +257,10 @@ impl Broker {
     }
 
     fn report_stopped(&mut self) -> Vec<Effect> {
-        let stopped = std::mem::take(&mut self.stopped_partitions);
-        let reports = stopped.into_iter().map(|(id, why)| {
-            let PartitionId {
-                topic_id,
-                partition,
-            } = id;
-            let topic = self.metadata.image().topic_by_id(topic_id);
-            let topic = topic.map_or_else(|| topic_id.to_string(), |topic| topic.name.clone());
-            let message = format!("partition {partition} of topic {topic} has stopped: {why}");
-            Effect::Report { message }
+        let mut stopped = std::mem::take(&mut self.stopped_partitions);
+        stopped.append(&mut self.shards.take_unreadable());
+        let reports = stopped.into_iter().map(|(id, why)| Effect::Report {
+            message: self.stopped_message(id, &why),
         });
         reports.collect()
     }

@@ -103,16 +103,38 @@ impl Broker {
     }
 
     /// The broker that coordinates a group: its id, host and port.
-    pub(super) fn coordinator_node(&self, group_id: &str) -> Option<(i32, String, i32)> {
+    ///
+    /// Error: there is none, and why, if it will not come either. Kafka's partition would be offline
+    /// then, without a leader.
+    pub(super) fn coordinator_node(
+        &self,
+        group_id: &str,
+    ) -> Result<(i32, String, i32), Option<String>> {
+        let count = self.config.configs.offsets_topic_num_partitions();
+        let partition = crate::coordinator::group::partition_for(group_id, count);
+        if let Some((id, why)) = self.shards.failure(partition) {
+            return Err(Some(self.stopped_message(id, why)));
+        }
+        self.leader_endpoint(CONSUMER_OFFSETS_TOPIC, partition)
+            .ok_or(None)
+    }
+
+    fn leader_endpoint(&self, topic: &str, partition: i32) -> Option<(i32, String, i32)> {
         let image = self.metadata.image();
-        let shard = crate::coordinator::group::partition_for(
-            group_id,
-            self.config.configs.offsets_topic_num_partitions(),
-        );
-        let topic = image.topic(CONSUMER_OFFSETS_TOPIC)?;
-        let leader = topic.partitions.get(&shard)?.leader;
+        let leader = image.topic(topic)?.partitions.get(&partition)?.leader;
         let endpoint = image.broker(leader)?.endpoints.first()?;
         Some((leader, endpoint.host.clone(), i32::from(endpoint.port)))
+    }
+
+    /// What people are told of a partition that has stopped.
+    pub(super) fn stopped_message(&self, id: PartitionId, why: &str) -> String {
+        let PartitionId {
+            topic_id,
+            partition,
+        } = id;
+        let topic = self.metadata.image().topic_by_id(topic_id);
+        let topic = topic.map_or_else(|| topic_id.to_string(), |topic| topic.name.clone());
+        format!("partition {partition} of topic {topic} has stopped: {why}")
     }
 
     /// The metadata log has changed something.

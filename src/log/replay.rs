@@ -43,6 +43,8 @@ impl Replay {
 
     /// Reads on. An error of storage may pass: the step can be tried again.
     pub fn step(&mut self, logs: &mut LogManager) -> Result<ReplayStep, LogError> {
+        // The ends of a log that has stopped are not those that it had.
+        logs.check_usable(self.id)?;
         if self.next_offset >= self.end {
             return Ok(ReplayStep::Done);
         }

@@ -460,13 +460,13 @@ pub fn coordinators(
         let outcome = if request.key_type != KEY_TYPE_GROUP {
             Err((
                 ErrorCode::InvalidRequest,
-                "only group coordinators are served",
+                "only group coordinators are served".to_owned(),
             ))
         } else {
-            broker.coordinator_node(key).ok_or((
-                ErrorCode::CoordinatorNotAvailable,
-                "the coordinator is not available",
-            ))
+            broker.coordinator_node(key).map_err(|why| {
+                let why = why.unwrap_or_else(|| "the coordinator is not available".to_owned());
+                (ErrorCode::CoordinatorNotAvailable, why)
+            })
         };
         match outcome {
             Ok(node) => {
@@ -474,7 +474,7 @@ pub fn coordinators(
             }
             Err((error, message)) => {
                 found.error_code = error.code();
-                found.error_message = Some(message.to_owned());
+                found.error_message = Some(message);
             }
         }
         found

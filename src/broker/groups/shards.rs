@@ -5,7 +5,6 @@ use crate::coordinator::group::{
 };
 use crate::log::{AppendOrigin, LoadId, LogError, LogManager, PartitionId, Replay, ReplayStep};
 use crate::now::{Instant, Now};
-use crate::protocol::DecodeError;
 use crate::protocol::{ErrorCode, Response, Uuid};
 use crate::record::{BatchBuilder, BatchFields, Compression, RecordError, batches, records};
 use bytes::Bytes;
@@ -29,6 +28,8 @@ pub struct Shards {
     loads: BTreeMap<LoadId, i32>,
     /// Shards whose logs are folded, before they are active.
     folded: Vec<i32>,
+    /// Partitions with records that no coordinator has written, and what is wrong with them.
+    unreadable: Vec<(PartitionId, String)>,
     replies: Vec<(RequestId, Result<Response, ErrorCode>)>,
 }
 
@@ -38,6 +39,7 @@ struct Shard {
     leader_epoch: i32,
     /// The log is folded for the first time, and not again after a refusal or a failed commit.
     first_fold: bool,
+    groups: Box<GroupShard>,
     phase: Phase,
     /// Answers, oldest first, each with the log end that must be durable before it leaves.
     waiting: VecDeque<(i64, RequestId, Response)>,
@@ -49,12 +51,12 @@ struct Shard {
 
 #[derive(Debug)]
 enum Phase {
-    Loading(Box<GroupShard>, Replay),
+    Loading(Replay),
     /// Everything is replayed; see [`Shards::activate`].
-    Folded(Box<GroupShard>),
-    Active(Box<GroupShard>),
-    /// The partition cannot be read.
-    Failed,
+    Folded,
+    Active,
+    /// The partition cannot be read, and why.
+    Failed(String),
 }
 
 impl Shards {
@@ -67,6 +69,7 @@ impl Shards {
             deadlines: BTreeSet::new(),
             loads: BTreeMap::new(),
             folded: Vec::new(),
+            unreadable: Vec::new(),
             replies: Vec::new(),
         }
     }
@@ -89,12 +92,12 @@ impl Shards {
         first_fold: bool,
     ) {
         self.stop(id.partition);
-        let shard = Box::new(GroupShard::new(self.config.clone(), self.next_seed()));
         let shard = Shard {
             id,
             leader_epoch,
             first_fold,
-            phase: Phase::Loading(shard, Replay::new(logs, id)),
+            groups: Box::new(GroupShard::new(self.config.clone(), self.next_seed())),
+            phase: Phase::Loading(Replay::new(logs, id)),
             waiting: VecDeque::new(),
             open: BTreeSet::new(),
             deadline: None,
@@ -113,20 +116,14 @@ impl Shards {
         exists: impl Fn(&str, Uuid) -> bool,
     ) {
         for partition in std::mem::take(&mut self.folded) {
-            let Some(shard) = self.shards.get_mut(&partition) else {
+            let shard = self.shards.get_mut(&partition);
+            let Some(shard) = shard.filter(|shard| matches!(shard.phase, Phase::Folded)) else {
                 continue;
             };
-            let mut folded = match std::mem::replace(&mut shard.phase, Phase::Failed) {
-                Phase::Folded(folded) => folded,
-                other => {
-                    shard.phase = other;
-                    continue;
-                }
-            };
-            folded.loaded(now);
+            shard.groups.loaded(now);
             let mut outcome = Outcome::default();
-            folded.retain_topics(&exists, &mut outcome);
-            shard.phase = Phase::Active(folded);
+            shard.groups.retain_topics(&exists, &mut outcome);
+            shard.phase = Phase::Active;
             // Once: where commits fail, each would be the reason of the next. What is not written
             // now is left out again when the log is folded next.
             if shard.first_fold && !outcome.append.is_empty() {
@@ -171,12 +168,24 @@ impl Shards {
     pub fn check(&self, partition: i32) -> Result<(), ErrorCode> {
         match self.shards.get(&partition).map(|shard| &shard.phase) {
             None => Err(ErrorCode::NotCoordinator),
-            Some(Phase::Loading(..) | Phase::Folded(_)) => {
-                Err(ErrorCode::CoordinatorLoadInProgress)
-            }
-            Some(Phase::Failed) => Err(ErrorCode::CoordinatorNotAvailable),
-            Some(Phase::Active(_)) => Ok(()),
+            Some(Phase::Loading(_) | Phase::Folded) => Err(ErrorCode::CoordinatorLoadInProgress),
+            Some(Phase::Failed(_)) => Err(ErrorCode::CoordinatorNotAvailable),
+            Some(Phase::Active) => Ok(()),
         }
+    }
+
+    /// Why the shard of `partition` cannot be served, now or later.
+    pub fn failure(&self, partition: i32) -> Option<(PartitionId, &str)> {
+        let shard = self.shards.get(&partition)?;
+        match &shard.phase {
+            Phase::Failed(why) => Some((shard.id, why)),
+            _ => None,
+        }
+    }
+
+    /// Partitions that were found unreadable, and what is wrong with them.
+    pub fn take_unreadable(&mut self) -> Vec<(PartitionId, String)> {
+        std::mem::take(&mut self.unreadable)
     }
 
     /// Hands a request to its shard. The answer comes by [`Shards::take_replies`].
@@ -230,7 +239,8 @@ impl Shards {
         let Some(shard) = self.shards.get_mut(&partition) else {
             return;
         };
-        let deadline = shard.active().and_then(GroupShard::next_deadline);
+        let active = matches!(shard.phase, Phase::Active).then_some(&shard.groups);
+        let deadline = active.and_then(|groups| groups.next_deadline());
         if let Some(before) = std::mem::replace(&mut shard.deadline, deadline) {
             self.deadlines.remove(&(before, partition));
         }
@@ -243,9 +253,9 @@ impl Shards {
     pub fn restart_deadlines(&mut self, now: Now) {
         for partition in self.partitions() {
             if let Some(shard) = self.shards.get_mut(&partition)
-                && let Phase::Active(active) = &mut shard.phase
+                && let Phase::Active = shard.phase
             {
-                active.restart_deadlines(now);
+                shard.groups.restart_deadlines(now);
             }
             self.note_deadline(partition);
         }
@@ -299,11 +309,11 @@ impl Shards {
         let Some(shard) = self.shards.get_mut(&partition) else {
             return;
         };
-        let Phase::Active(active) = &mut shard.phase else {
+        let Phase::Active = shard.phase else {
             return;
         };
         let mut outcome = Outcome::default();
-        action(active, &mut outcome);
+        action(&mut shard.groups, &mut outcome);
         let id = shard.id;
         self.note_deadline(partition);
         let Some(shard) = self.shards.get_mut(&partition) else {
@@ -334,11 +344,13 @@ impl Shards {
         let Some(shard) = self.shards.get_mut(&partition) else {
             return;
         };
-        while let Phase::Loading(folded, replay) = &mut shard.phase {
+        while let Phase::Loading(replay) = &mut shard.phase {
             match replay.step(logs) {
                 Ok(ReplayStep::Read(runs)) => {
-                    if runs.iter().try_for_each(|run| fold(folded, run)).is_err() {
-                        shard.phase = Phase::Failed;
+                    let groups = &mut shard.groups;
+                    if let Err(why) = runs.iter().try_for_each(|run| fold(groups, run)) {
+                        self.unreadable.push((shard.id, why.clone()));
+                        shard.phase = Phase::Failed(why);
                     }
                 }
                 Ok(ReplayStep::AwaitsLoad(load)) => {
@@ -347,15 +359,11 @@ impl Shards {
                 }
                 Ok(ReplayStep::AwaitsCommit) | Err(LogError::Storage(_)) => return,
                 Ok(ReplayStep::Done) => {
-                    if let Phase::Loading(folded, _) =
-                        std::mem::replace(&mut shard.phase, Phase::Failed)
-                    {
-                        shard.phase = Phase::Folded(folded);
-                        self.folded.push(partition);
-                    }
-                    return;
+                    shard.phase = Phase::Folded;
+                    self.folded.push(partition);
                 }
-                Err(_) => shard.phase = Phase::Failed,
+                Err(LogError::Stopped(why)) => shard.phase = Phase::Failed(why),
+                Err(error) => shard.phase = Phase::Failed(error.to_string()),
             }
         }
     }
@@ -382,13 +390,6 @@ impl Shard {
         }
         Ok(())
     }
-
-    fn active(&self) -> Option<&GroupShard> {
-        match &self.phase {
-            Phase::Active(shard) => Some(shard),
-            _ => None,
-        }
-    }
 }
 
 /// What a group's members are told where its log refuses
@@ -402,30 +403,22 @@ fn coordinator_error(error: ErrorCode) -> ErrorCode {
     }
 }
 
-/// A record that no coordinator wrote: the partition is not served.
-struct Unreadable;
-
-impl From<RecordError> for Unreadable {
-    fn from(_: RecordError) -> Self {
-        Unreadable
-    }
-}
-
-impl From<DecodeError> for Unreadable {
-    fn from(_: DecodeError) -> Self {
-        Unreadable
-    }
-}
-
-/// Feeds concatenated batches to a shard.
-fn fold(shard: &mut GroupShard, run: &Bytes) -> Result<(), Unreadable> {
+/// Feeds concatenated batches to a shard. The error says which record no coordinator has written:
+/// its partition is not served.
+fn fold(groups: &mut GroupShard, run: &Bytes) -> Result<(), String> {
+    let unreadable = |error: RecordError| format!("a batch cannot be read: {error}");
     for batch in batches(run) {
-        let (header, bytes) = batch?;
-        if !header.is_control() {
-            for record in records(&bytes)? {
-                let record = record?;
-                shard.replay(record.key.as_deref(), record.value.as_deref())?;
-            }
+        let (header, bytes) = batch.map_err(unreadable)?;
+        if header.is_control() {
+            continue;
+        }
+        for record in records(&bytes).map_err(unreadable)? {
+            let record = record.map_err(unreadable)?;
+            let (key, value) = (record.key.as_deref(), record.value.as_deref());
+            groups.replay(key, value).map_err(|error| {
+                let offset = record.offset;
+                format!("the record at offset {offset} is no coordinator's: {error}")
+            })?;
         }
     }
     Ok(())

@@ -52,6 +52,8 @@ pub struct Node {
     answers: BTreeMap<ConnectionId, VecDeque<(i32, Response)>>,
     closed: Vec<ConnectionId>,
     next_correlation_id: i32,
+    /// Whoever asks.
+    pub client_id: String,
     lives: u8,
     configs: BTreeMap<String, String>,
     /// Whether what is in segments cannot be loaded, and the loads under way that fail for it.
@@ -128,6 +130,7 @@ impl Node {
             answers: BTreeMap::new(),
             closed: Vec::new(),
             next_correlation_id: 0,
+            client_id: "test".to_owned(),
             lives,
             configs,
             loads_fail,
@@ -357,7 +360,7 @@ impl Node {
             request_api_key: api_key.code(),
             request_api_version: version,
             correlation_id,
-            client_id: Some("test".to_owned()),
+            client_id: Some(self.client_id.clone()),
             ..Default::default()
         };
         let frame = encode_request(&header, &request).unwrap();
