@@ -1,5 +1,9 @@
 //! When to try again, and the seeded randomness that keeps clients from doing so in step.
 
+use crate::protocol::ErrorCode;
+
+use super::error::KafkaError;
+
 /// KafkaJS's retry options.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryConfig {
@@ -63,6 +67,61 @@ impl RetryConfig {
         let jittered = middle * (1.0 + self.factor * (2.0 * random.unit() - 1.0));
         jittered.clamp(0.0, self.max_retry_time_ms as f64) as u64
     }
+}
+
+/// How often something has failed in a row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Failures {
+    count: u32,
+    /// Those that a broker has answered. One that answers is there: it is not asked for longer than
+    /// the retries say. One that is away is waited for.
+    refusals: u32,
+}
+
+impl Failures {
+    pub fn add(&mut self, error: &KafkaError) {
+        self.count = self.count.saturating_add(1);
+        if is_refusal(error) {
+            self.refusals = self.refusals.saturating_add(1);
+        }
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    /// How often it was tried again.
+    pub fn retries(&self) -> u32 {
+        self.count.saturating_sub(1)
+    }
+
+    /// How long to wait when it is tried again in any case.
+    pub fn backoff_ms(&self, random: &mut Random) -> u64 {
+        BACKOFF.delay_ms(self.count, random)
+    }
+
+    /// How long to wait after the last failure, which was `error`; `None` when it is not to be tried
+    /// again.
+    pub fn again_after_ms(
+        &self,
+        error: &KafkaError,
+        retry: &RetryConfig,
+        random: &mut Random,
+    ) -> Option<u64> {
+        if !error.retriable {
+            return None;
+        }
+        match is_refusal(error) {
+            true if self.refusals > retry.retries => None,
+            true => Some(retry.delay_ms(self.refusals, random)),
+            false => Some(self.backoff_ms(random)),
+        }
+    }
+}
+
+/// A coordinator that loads will have loaded: it is waited for as if it were away.
+fn is_refusal(error: &KafkaError) -> bool {
+    !error.is_virtual() && error.code != ErrorCode::CoordinatorLoadInProgress
 }
 
 /// A seeded generator (SplitMix64): enough for jitter and for where a round robin starts.

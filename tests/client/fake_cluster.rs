@@ -14,7 +14,9 @@ use tablog::protocol::messages::fetch_response::{
     AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData,
 };
 use tablog::protocol::messages::find_coordinator_response::FindCoordinatorResponse;
+use tablog::protocol::messages::heartbeat_response::HeartbeatResponse;
 use tablog::protocol::messages::init_producer_id_response::InitProducerIdResponse;
+use tablog::protocol::messages::join_group_response::JoinGroupResponse;
 use tablog::protocol::messages::list_offsets_request::ListOffsetsRequest;
 use tablog::protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
@@ -26,10 +28,12 @@ use tablog::protocol::messages::metadata_response::{
 use tablog::protocol::messages::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
+use tablog::protocol::messages::offset_fetch_response::OffsetFetchResponse;
 use tablog::protocol::messages::produce_request::ProduceRequest;
 use tablog::protocol::messages::produce_response::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
+use tablog::protocol::messages::sync_group_response::SyncGroupResponse;
 use tablog::protocol::{
     ApiKey, ErrorCode, Request, Response, Uuid, decode_request, encode_response,
 };
@@ -663,12 +667,10 @@ fn refusal(request: &Request, code: ErrorCode) -> Response {
             error_code,
             ..Default::default()
         }),
-        Request::Heartbeat(_) => Response::Heartbeat(
-            tablog::protocol::messages::heartbeat_response::HeartbeatResponse {
-                error_code,
-                ..Default::default()
-            },
-        ),
+        Request::Heartbeat(_) => Response::Heartbeat(HeartbeatResponse {
+            error_code,
+            ..Default::default()
+        }),
         Request::Fetch(fetch) => {
             let topics = fetch.topics.iter().map(|topic| FetchableTopicResponse {
                 topic: topic.topic.clone(),
@@ -699,6 +701,35 @@ fn refusal(request: &Request, code: ErrorCode) -> Response {
                 ..Default::default()
             });
             Response::OffsetCommit(OffsetCommitResponse {
+                topics: topics.collect(),
+                ..Default::default()
+            })
+        }
+        Request::JoinGroup(_) => Response::JoinGroup(JoinGroupResponse {
+            error_code,
+            ..Default::default()
+        }),
+        Request::SyncGroup(_) => Response::SyncGroup(SyncGroupResponse {
+            error_code,
+            ..Default::default()
+        }),
+        Request::OffsetFetch(_) => Response::OffsetFetch(OffsetFetchResponse {
+            error_code,
+            ..Default::default()
+        }),
+        Request::ListOffsets(list) => {
+            let topics = list.topics.iter().map(|topic| ListOffsetsTopicResponse {
+                name: topic.name.clone(),
+                partitions: (topic.partitions.iter())
+                    .map(|partition| ListOffsetsPartitionResponse {
+                        partition_index: partition.partition_index,
+                        error_code,
+                        ..Default::default()
+                    })
+                    .collect(),
+                ..Default::default()
+            });
+            Response::ListOffsets(ListOffsetsResponse {
                 topics: topics.collect(),
                 ..Default::default()
             })

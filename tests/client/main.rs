@@ -11,5 +11,6 @@ mod fake_admin;
 mod fake_cluster;
 mod network;
 mod producer;
+mod refusals;
 mod scale;
 mod world;

@@ -37,7 +37,7 @@ fn world(partitions: i32) -> (World, Handle<Producer>) {
     (world, producer)
 }
 
-fn record(partition: i32, value: &str) -> ProducerRecord {
+pub fn record(partition: i32, value: &str) -> ProducerRecord {
     ProducerRecord {
         value: Some(Bytes::copy_from_slice(value.as_bytes())),
         partition: Some(partition),
@@ -55,11 +55,11 @@ fn send_with(id: u64, records: Vec<ProducerRecord>, acks: Acks) -> ProducerComma
     }
 }
 
-fn send(id: u64, records: Vec<ProducerRecord>) -> ProducerCommand {
+pub fn send(id: u64, records: Vec<ProducerRecord>) -> ProducerCommand {
     send_with(id, records, Acks::All)
 }
 
-fn sent(
+pub fn sent(
     world: &mut World,
     producer: &Handle<Producer>,
     wanted: u64,

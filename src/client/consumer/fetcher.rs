@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::client::cluster::{Call, Target, mismatched};
 use crate::client::network::Lane;
-use crate::client::retry::BACKOFF;
+use crate::client::retry::Failures;
 use crate::client::{ErrorKind, KafkaError, TopicPartition};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
@@ -304,7 +304,7 @@ impl Consumer {
         }
         match ErrorCode::from_code(data.error_code) {
             ErrorCode::None => {
-                state.failures = 0;
+                state.failures = Failures::default();
                 let rest = data.records.unwrap_or_default();
                 if rest.is_empty() {
                     return;
@@ -367,7 +367,8 @@ impl Consumer {
         }
     }
 
-    /// Tries again after a pause, unless that cannot help.
+    /// Tries again after a pause, unless that cannot help, or has not helped as often as it may be
+    /// tried.
     pub(super) fn partition_failed(&mut self, now: Now, name: &TopicPartition, error: KafkaError) {
         self.cluster
             .note_error(error.code, Some(&self.config.group_id));
@@ -383,10 +384,19 @@ impl Consumer {
             };
             return self.crash(now, error.for_good());
         }
-        state.failures = state.failures.saturating_add(1);
-        state.not_before = now.monotonic + BACKOFF.delay_ms(state.failures, &mut self.random);
-        if !error.retriable {
-            self.crash(now, error);
+        let known = self.cluster.metadata.partition(name);
+        let leader_epoch = known.map_or(-1, |known| known.leader_epoch);
+        if std::mem::replace(&mut state.failed_leader_epoch, leader_epoch) != leader_epoch {
+            state.failures = Failures::default();
+        }
+        state.failures.add(&error);
+        let retry = &self.config.client.retry;
+        match (state.failures).again_after_ms(&error, retry, &mut self.random) {
+            Some(delay_ms) => state.not_before = now.monotonic + delay_ms,
+            None => {
+                let error = error.after_retries(state.failures.retries());
+                self.crash(now, error);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::client::cluster::{Call, Target, mismatched};
 use crate::client::network::Lane;
-use crate::client::retry::BACKOFF;
+use crate::client::retry::Failures;
 use crate::client::{CommandId, ErrorKind, KafkaError, TopicPartition};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::heartbeat_request::HeartbeatRequest;
@@ -41,7 +41,8 @@ pub(super) struct Membership {
     /// Of the last JoinGroup, SyncGroup or question to the application; answers to others are
     /// ignored.
     pub attempt: u64,
-    failures: u32,
+    /// Of joining.
+    failures: Failures,
     leader_id: String,
     protocol: Option<OfferedAssignor>,
     /// How many partitions each topic had when this member, as leader, assigned them.
@@ -50,6 +51,7 @@ pub(super) struct Membership {
     pub rejoin: bool,
     heartbeat_at: Instant,
     heartbeat_in_flight: bool,
+    heartbeat_failures: Failures,
     leaving: Vec<CommandId>,
     leave_by: Instant,
 }
@@ -99,13 +101,14 @@ impl Membership {
             generation_id: -1,
             state: State::Out,
             attempt: 0,
-            failures: 0,
+            failures: Failures::default(),
             leader_id: String::new(),
             protocol: None,
             assigned_counts: None,
             rejoin: false,
             heartbeat_at: Instant::default(),
             heartbeat_in_flight: false,
+            heartbeat_failures: Failures::default(),
             leaving: Vec::new(),
             leave_by: Instant::default(),
         }
@@ -422,7 +425,6 @@ impl Consumer {
             return self.crash(now, KafkaError::raised(ErrorKind::Malformed, text));
         };
         let membership = &mut self.membership;
-        membership.failures = 0;
         membership.member_id = response.member_id;
         membership.generation_id = response.generation_id;
         membership.leader_id = response.leader;
@@ -578,22 +580,26 @@ impl Consumer {
     fn join_failed(&mut self, now: Now, since: Instant, error: KafkaError) {
         self.cluster
             .note_error(error.code, Some(&self.config.group_id));
-        self.membership.failures = self.membership.failures.saturating_add(1);
-        let delay_ms = BACKOFF.delay_ms(self.membership.failures, &mut self.random);
-        let mut not_before = now.monotonic + delay_ms;
+        let mut not_before = now.monotonic;
         match error.code {
             ErrorCode::UnknownMemberId => {
                 self.membership.member_id.clear();
                 self.lose_partitions();
-                not_before = now.monotonic;
             }
-            ErrorCode::IllegalGeneration => {
-                self.lose_partitions();
-                not_before = now.monotonic;
+            ErrorCode::IllegalGeneration => self.lose_partitions(),
+            ErrorCode::RebalanceInProgress => {}
+            _ => {
+                let failures = &mut self.membership.failures;
+                failures.add(&error);
+                let retry = &self.config.client.retry;
+                match failures.again_after_ms(&error, retry, &mut self.random) {
+                    Some(delay_ms) => not_before = not_before + delay_ms,
+                    None => {
+                        let error = error.after_retries(failures.retries());
+                        return self.crash(now, error.of_group(&self.config.group_id));
+                    }
+                }
             }
-            ErrorCode::RebalanceInProgress => not_before = now.monotonic,
-            _ if error.retriable => {}
-            _ => return self.crash(now, error.of_group(&self.config.group_id)),
         }
         self.membership.state = State::Joinable { not_before, since };
     }
@@ -614,6 +620,7 @@ impl Consumer {
             });
         }
         self.membership.state = State::Stable;
+        self.membership.failures = Failures::default();
         self.membership.heartbeat_at = now.monotonic + self.config.heartbeat_interval_ms;
         let assigned: BTreeSet<_> = assigned.into_iter().collect();
         self.emit(ConsumerEvent::GroupJoin {
@@ -683,6 +690,7 @@ impl Consumer {
         let error = match result {
             Ok(Response::Heartbeat(response)) => match ErrorCode::from_code(response.error_code) {
                 ErrorCode::None => {
+                    self.membership.heartbeat_failures = Failures::default();
                     return self.emit(ConsumerEvent::Heartbeat {
                         group_id: self.config.group_id.clone(),
                         member_id: self.membership.member_id.clone(),
@@ -696,12 +704,27 @@ impl Consumer {
         };
         self.cluster
             .note_error(error.code, Some(&self.config.group_id));
-        if error.retriable {
-            // The session goes on without us: a coordinator that is back should hear of us soon.
-            let soon = now.monotonic + BACKOFF.delay_ms(1, &mut self.random);
-            self.membership.heartbeat_at = self.membership.heartbeat_at.min(soon);
-        }
         self.group_error(now, generation_id, error.code);
+        let is_current = generation_id == self.membership.generation_id;
+        if !error.retriable || !is_current || !self.membership.beats() {
+            return;
+        }
+        let failures = &mut self.membership.heartbeat_failures;
+        failures.add(&error);
+        let retry = &self.config.client.retry;
+        match failures.again_after_ms(&error, retry, &mut self.random) {
+            // The session goes on without us: a coordinator that is back should hear of us soon.
+            Some(delay_ms) => {
+                let soon = now.monotonic + delay_ms;
+                self.membership.heartbeat_at = self.membership.heartbeat_at.min(soon);
+            }
+            // Who leaves does not wait for long anyway.
+            None if matches!(self.membership.state, State::Leaving { .. }) => {}
+            None => {
+                let error = error.after_retries(failures.retries());
+                self.crash(now, error.of_group(&self.config.group_id));
+            }
+        }
     }
 
     /// Leaves the group, if in one, and tells `id` when that is done.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::client::cluster::{Call, Target, mismatched};
 use crate::client::network::Lane;
-use crate::client::retry::BACKOFF;
+use crate::client::retry::{BACKOFF, Failures};
 use crate::client::{CommandId, ErrorKind, KafkaError, TopicPartition};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::list_offsets_request::{
@@ -188,7 +188,7 @@ impl Consumer {
                     state.position = Position::At(offset);
                     state.resolved = Some(offset);
                     state.committed = Some(offset);
-                    state.failures = 0;
+                    state.failures = Failures::default();
                 }
                 (ErrorCode::None, _) => match state.offset_reset {
                     OffsetReset::None => self.crash(now, no_offset(&name)),
@@ -291,7 +291,7 @@ impl Consumer {
                         // To be committed too: who comes after us must not reset again, to
                         // another place.
                         state.resolved = Some(answer.offset);
-                        state.failures = 0;
+                        state.failures = Failures::default();
                         continue;
                     }
                     code => KafkaError::protocol(code),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::client::TopicPartition;
+use crate::client::retry::Failures;
 use crate::now::{Instant, Now};
 
 use super::agenda::{Agenda, Entry, List};
@@ -62,7 +63,9 @@ pub(super) struct Partition {
     pub leaderless: bool,
     /// After an error, nothing is asked before this.
     pub not_before: Instant,
-    pub failures: u32,
+    pub failures: Failures,
+    /// Whom they are of: the next leader begins anew.
+    pub failed_leader_epoch: i32,
 }
 
 /// Where a partition is read.
@@ -109,7 +112,8 @@ impl Partitions {
             offset_reset,
             leaderless: false,
             not_before: Instant::default(),
-            failures: 0,
+            failures: Failures::default(),
+            failed_leader_epoch: -1,
         };
         self.agenda.change(&partition);
         self.assigned.insert(partition, state);
@@ -222,7 +226,7 @@ impl Partitions {
             && !paused
             && !self.is_in_former_hand(name);
         let lists = [
-            (List::Find, finds && asks),
+            (List::Find, finds && asks && !state.revoking),
             (List::Fetch, fetches && asks),
             (List::Deliver, delivers),
             (

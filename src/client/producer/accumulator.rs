@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::client::retry::Failures;
 use crate::client::{CommandId, KafkaError, TopicPartition};
 use crate::now::{Instant, Now, Timestamp};
 use crate::record::{
@@ -42,9 +43,7 @@ pub(super) struct Part {
 pub(super) struct Batch {
     pub settings: BatchSettings,
     pub parts: Vec<Part>,
-    pub attempts: u32,
-    /// How often a broker has answered that it cannot store it now.
-    pub refusals: u32,
+    pub failures: Failures,
     /// An attempt may have been stored although its answer was not a success.
     pub maybe_stored: bool,
     pub last_error: Option<KafkaError>,
@@ -150,8 +149,7 @@ impl Accumulator {
         let mut batch = Batch {
             settings,
             parts: Vec::new(),
-            attempts: 0,
-            refusals: 0,
+            failures: Failures::default(),
             maybe_stored: false,
             last_error: None,
             not_before: now.monotonic,
@@ -168,7 +166,7 @@ impl Accumulator {
     pub fn ready_at(&self, queue: &Queue, flushing: bool) -> Option<Instant> {
         let batch = queue.batches.front().filter(|_| !queue.in_flight)?;
         let full = queue.batches.len() > 1 || batch.size_in_bytes() >= self.batch_size_bytes;
-        let lingered = match full || flushing || batch.attempts > 0 {
+        let lingered = match full || flushing || !batch.failures.is_none() {
             true => batch.opened_at,
             false => batch.opened_at + self.linger_ms,
         };
@@ -397,7 +395,6 @@ impl Queue {
         let half = |parts, builder| Batch {
             parts,
             content: Content::Open(builder),
-            attempts: 1,
             last_error: None,
             ..*batch
         };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::client::cluster::{Call, Cluster, Target, mismatched};
 use crate::client::error::{ErrorKind, KafkaError};
 use crate::client::network::Lane;
-use crate::client::retry::{BACKOFF, Random};
+use crate::client::retry::{Failures, Random, RetryConfig};
 use crate::client::{CommandId, TopicPartition};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::init_producer_id_request::InitProducerIdRequest;
@@ -90,8 +90,13 @@ enum Wait {
 
 #[derive(Clone, Copy, Debug)]
 enum ProducerState {
-    None { not_before: Instant, failures: u32 },
-    Asked { failures: u32 },
+    None {
+        not_before: Instant,
+        failures: Failures,
+    },
+    Asked {
+        failures: Failures,
+    },
     Known(ProducerIdAndEpoch),
 }
 
@@ -99,7 +104,7 @@ impl Sender {
     pub fn new(random: Random) -> Sender {
         let producer = ProducerState::None {
             not_before: Instant::default(),
-            failures: 0,
+            failures: Failures::default(),
         };
         Sender {
             random,
@@ -170,7 +175,8 @@ impl Sender {
         let mut progress = Progress::default();
         match token {
             Token::InitProducerId => {
-                if let Some(error) = self.producer_id_answered(now, result) {
+                let retry = cluster.config().retry;
+                if let Some(error) = self.producer_id_answered(now, &retry, result) {
                     self.refuse_idempotent(accumulator, &error, &mut progress);
                 }
             }
@@ -418,11 +424,10 @@ impl Sender {
             return;
         };
         queue.in_flight = false;
-        batch.attempts = batch.attempts.saturating_add(1);
+        batch.failures.add(&error);
         batch.maybe_stored |= maybe_stored(&error);
-        let mut delay_ms = BACKOFF.delay_ms(batch.attempts, &mut self.random);
         let in_time = batch.deadline > now.monotonic;
-        let again = match error.code {
+        let again_after_ms = match error.code {
             // The batch alone is too large for the topic: its records may not be (KIP-126).
             ErrorCode::MessageTooLarge if !error.is_virtual() && batch.record_count() > 1 => {
                 match queue.split_front() {
@@ -430,7 +435,7 @@ impl Sender {
                         progress.divided.extend(divided);
                         return;
                     }
-                    Err(_) => false,
+                    Err(_) => None,
                 }
             }
             // The broker has lost what it knew of us, or never had it: a new epoch starts over
@@ -438,31 +443,29 @@ impl Sender {
             ErrorCode::OutOfOrderSequenceNumber | ErrorCode::UnknownProducerId => {
                 batch.unstamp();
                 self.bump_epoch();
-                true
+                Some(batch.failures.backoff_ms(&mut self.random))
             }
             // Somebody else has our producer id: what they stored tells nothing about ours.
             ErrorCode::InvalidProducerEpoch | ErrorCode::ProducerFenced => {
                 let again = !batch.maybe_stored;
                 batch.unstamp();
                 self.forget_producer_id();
-                again
+                again.then(|| batch.failures.backoff_ms(&mut self.random))
             }
-            _ if error.is_virtual() => error.retriable,
-            // A broker that answers is there: it is not asked for longer than the caller wants.
             _ => {
-                batch.refusals = batch.refusals.saturating_add(1);
-                let retry = cluster.config().retry;
-                delay_ms = retry.delay_ms(batch.refusals, &mut self.random);
-                error.retriable && batch.refusals <= retry.retries
+                let retry = &cluster.config().retry;
+                (batch.failures).again_after_ms(&error, retry, &mut self.random)
             }
         };
-        if again && in_time {
+        if let Some(delay_ms) = again_after_ms
+            && in_time
+        {
             if let Some(batch) = queue.batches.front_mut() {
                 batch.not_before = now.monotonic + delay_ms;
                 batch.last_error = Some(error);
             }
         } else if let Some(batch) = queue.fail_front() {
-            let error = error.after_retries(batch.attempts.saturating_sub(1));
+            let error = error.after_retries(batch.failures.retries());
             self.given_up(partition, batch, error, progress);
         }
     }
@@ -482,7 +485,7 @@ impl Sender {
                 let text = "the records could not be sent in time";
                 KafkaError::raised(ErrorKind::RetriesExceeded, text).of_partition(partition)
             });
-            let error = error.after_retries(batch.attempts.saturating_sub(1));
+            let error = error.after_retries(batch.failures.retries());
             self.given_up(partition.clone(), batch, error, progress);
         }
     }
@@ -543,7 +546,7 @@ impl Sender {
         if let ProducerState::Known(_) = self.producer {
             self.producer = ProducerState::None {
                 not_before: Instant::default(),
-                failures: 0,
+                failures: Failures::default(),
             };
         }
     }
@@ -585,6 +588,7 @@ impl Sender {
     fn producer_id_answered(
         &mut self,
         now: Now,
+        retry: &RetryConfig,
         result: Result<Response, KafkaError>,
     ) -> Option<KafkaError> {
         let error = match result {
@@ -603,16 +607,20 @@ impl Sender {
             Ok(_) => mismatched(),
             Err(error) => error,
         };
-        let failures = match self.producer {
-            ProducerState::Asked { failures } => failures.saturating_add(1),
-            _ => 1,
+        let mut failures = match self.producer {
+            ProducerState::Asked { failures } => failures,
+            _ => Failures::default(),
         };
-        let not_before = now.monotonic + BACKOFF.delay_ms(failures, &mut self.random);
+        failures.add(&error);
+        let again_after_ms = failures.again_after_ms(&error, retry, &mut self.random);
+        let delay_ms = again_after_ms.unwrap_or_else(|| failures.backoff_ms(&mut self.random));
+        let error = error.after_retries(failures.retries());
+        // Who sends after those that are refused begins anew.
         self.producer = ProducerState::None {
-            not_before,
-            failures,
+            not_before: now.monotonic + delay_ms,
+            failures: again_after_ms.map_or_else(Failures::default, |_| failures),
         };
-        (!error.retriable).then_some(error)
+        again_after_ms.is_none().then_some(error)
     }
 }
 
