@@ -740,3 +740,26 @@ fn a_send_without_a_producer_id_does_not_wait_behind_one_that_gets_none() {
         "nobody needs an id"
     );
 }
+
+#[test]
+fn a_partition_whose_leader_moves_does_not_wait_for_requests_of_the_former_one() {
+    let (mut world, producer) = world(12);
+    for id in 1..=6 {
+        let partition = 2 * (id as i32 - 1);
+        if id < 6 {
+            world
+                .cluster
+                .faults
+                .push_back(Fault::Silence(ApiKey::Produce));
+        }
+        world.command(&producer, send(id, vec![record(partition, "a")]));
+        world.settle();
+    }
+    assert_eq!(produce_requests(&world), 5, "no more at a time to one node");
+    world.cluster.move_leader("t", 10, 1);
+    let moved = Fault::Error(ApiKey::Produce, ErrorCode::NotLeaderOrFollower);
+    world.cluster.faults.push_back(moved);
+    world.command(&producer, send(7, vec![record(1, "b")]));
+    world.run_for(2_000);
+    assert_eq!(world.cluster.values("t", 10), ["a"]);
+}

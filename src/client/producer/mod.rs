@@ -343,7 +343,8 @@ impl Producer {
                     self.forget_missing_topics();
                 }
                 self.waiting.metadata_read();
-                self.sender.metadata_read(&mut self.accumulator);
+                self.sender
+                    .metadata_read(&mut self.accumulator, &self.cluster);
             }
             Answer::Connected { id, result } => {
                 self.outputs.push(ProducerOutput::Connected { id, result });

@@ -147,9 +147,19 @@ impl Sender {
         }
     }
 
-    /// Metadata have been read: partitions may have leaders.
-    pub fn metadata_read(&mut self, accumulator: &mut Accumulator) {
+    /// Metadata have been read: partitions may have leaders, or other ones than those whose
+    /// requests they wait for.
+    pub fn metadata_read(&mut self, accumulator: &mut Accumulator, cluster: &Cluster<Token>) {
         accumulator.touch_all(std::mem::take(&mut self.without_leader));
+        for (destination, partitions) in &mut self.ready {
+            partitions.retain(|partition| {
+                let stays = cluster.metadata.leader(partition) == Some(destination.node);
+                if !stays {
+                    accumulator.clear_ready(partition);
+                }
+                stays
+            });
+        }
     }
 
     /// When [`Sender::run`] has something to do without any event.
