@@ -537,3 +537,48 @@ fn the_offsets_of_a_topic_that_comes_a_little_later_are_waited_for() {
     let result = world.wait(&admin, |output| Some(output.result.clone()));
     assert!(result.is_ok(), "{result:?}");
 }
+
+#[test]
+fn a_topic_that_cannot_be_is_told_of_at_once() {
+    let topic = || "no name".to_string();
+    let operations = [
+        Operation::FetchTopicMetadata {
+            topics: vec!["t".into(), topic()],
+        },
+        Operation::FetchTopicOffsets { topic: topic() },
+        Operation::FetchTopicOffsetsByTimestamp {
+            topic: topic(),
+            timestamp: None,
+        },
+        Operation::DeleteTopicRecords {
+            topic: topic(),
+            partitions: vec![(0, 1)],
+        },
+        Operation::FetchOffsets {
+            group_id: "g".into(),
+            topics: vec![topic()],
+            resolve_offsets: false,
+        },
+        Operation::SetOffsets {
+            group_id: "g".into(),
+            topic: topic(),
+            partitions: vec![(0, 1)],
+        },
+        Operation::ResetOffsets {
+            group_id: "g".into(),
+            topic: topic(),
+            earliest: true,
+        },
+    ];
+    for operation in operations {
+        let (mut world, admin) = world();
+        let began = world.now.monotonic;
+        let error = run(&mut world, &admin, operation.clone()).unwrap_err();
+        assert_eq!(
+            (error.code, error.topic.as_deref(), error.retries),
+            (ErrorCode::InvalidTopicException, Some("no name"), 0),
+            "{operation:?}"
+        );
+        assert_eq!(world.now.monotonic.ms_since(began), 0, "{operation:?}");
+    }
+}

@@ -10,7 +10,7 @@ mod groups;
 mod offsets;
 mod topics;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use config::*;
 
@@ -30,6 +30,8 @@ pub struct Admin {
     cluster: Cluster<Token>,
     random: Random,
     runs: BTreeMap<CommandId, Run>,
+    /// Those that wait, by when they go on.
+    timers: BTreeSet<(Instant, CommandId)>,
     closed: bool,
     outputs: Vec<AdminOutput>,
 }
@@ -52,11 +54,12 @@ struct Run {
 enum Stage {
     Calling {
         answers: Vec<Option<Response>>,
+        unanswered: usize,
         groups: Vec<Option<String>>,
         next: Next,
     },
     /// Goes on, or begins again, later.
-    Waiting { until: Instant, then: Option<Again> },
+    Waiting { then: Option<Again> },
 }
 
 /// What to do with the answers of a step's calls, in the calls' order.
@@ -157,6 +160,7 @@ impl Admin {
             config,
             random,
             runs: BTreeMap::new(),
+            timers: BTreeSet::new(),
             closed: false,
             outputs: Vec::new(),
         }
@@ -193,24 +197,20 @@ impl Admin {
                 self.answer(id, Err(KafkaError::raised(ErrorKind::BufferFull, text)));
             }
             AdminCommand::Run { id, operation } => {
-                let stage = Stage::Waiting {
-                    until: now.monotonic,
-                    then: None,
+                let run = Run {
+                    operation,
+                    failures: 0,
+                    round: 0,
+                    stage: Stage::Waiting { then: None },
                 };
-                self.runs.insert(
-                    id,
-                    Run {
-                        operation,
-                        failures: 0,
-                        round: 0,
-                        stage,
-                    },
-                );
+                self.runs.insert(id, run);
+                self.timers.insert((now.monotonic, id));
             }
             AdminCommand::Close { id } => {
                 self.closed = true;
                 let connecting = self.cluster.close();
                 let running = std::mem::take(&mut self.runs).into_keys();
+                self.timers.clear();
                 for id in connecting.into_iter().chain(running) {
                     self.answer(id, refusal());
                 }
@@ -221,17 +221,15 @@ impl Admin {
 
     /// Goes on with what has waited long enough.
     fn resume(&mut self, now: Now) {
-        loop {
-            let due = self.runs.iter().find_map(|(&id, run)| match run.stage {
-                Stage::Waiting { until, .. } if until <= now.monotonic => Some(id),
-                _ => None,
-            });
-            let Some(mut run) = due.and_then(|id| self.runs.remove(&id)) else {
-                return;
+        while let Some(&(at, id)) = self.timers.first()
+            && at <= now.monotonic
+        {
+            self.timers.pop_first();
+            let Some(mut run) = self.runs.remove(&id) else {
+                continue;
             };
-            let Some(id) = due else { return };
             let then = match &mut run.stage {
-                Stage::Waiting { then, .. } => then.take(),
+                Stage::Waiting { then } => then.take(),
                 Stage::Calling { .. } => None,
             };
             let step = match then {
@@ -263,6 +261,7 @@ impl Admin {
                 let answers = calls.iter().map(|_| None).collect();
                 run.stage = Stage::Calling {
                     answers,
+                    unanswered: calls.len(),
                     groups,
                     next,
                 };
@@ -302,11 +301,9 @@ impl Admin {
         }
         run.failures += 1;
         let delay_ms = self.config.retry.delay_ms(run.failures, &mut self.random);
-        run.stage = Stage::Waiting {
-            until: now.monotonic + delay_ms,
-            then,
-        };
+        run.stage = Stage::Waiting { then };
         self.runs.insert(id, run);
+        self.timers.insert((now.monotonic + delay_ms, id));
     }
 
     fn answered(&mut self, now: Now, answer: Answer<Token>) {
@@ -322,7 +319,10 @@ impl Admin {
             return;
         };
         let Stage::Calling {
-            answers, groups, ..
+            answers,
+            unanswered,
+            groups,
+            ..
         } = &mut run.stage
         else {
             self.runs.insert(token.id, run);
@@ -340,14 +340,12 @@ impl Admin {
         self.cluster
             .note_error(error, groups[token.index].as_deref());
         answers[token.index] = Some(response);
-        if answers.iter().any(Option::is_none) {
+        *unanswered -= 1;
+        if 0 < *unanswered {
             self.runs.insert(token.id, run);
             return;
         }
-        let waiting = Stage::Waiting {
-            until: now.monotonic,
-            then: None,
-        };
+        let waiting = Stage::Waiting { then: None };
         if let Stage::Calling { answers, next, .. } = std::mem::replace(&mut run.stage, waiting) {
             let step = next(answers.into_iter().flatten().collect());
             self.step(now, token.id, run, step);
@@ -359,11 +357,7 @@ impl Admin {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let waits = self.runs.values().filter_map(|run| match run.stage {
-            Stage::Waiting { until, .. } => Some(until),
-            Stage::Calling { .. } => None,
-        });
-        waits.min()
+        self.timers.first().map(|(at, _)| *at)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Offsets of topics, and what groups have committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::client::cluster::{Target, mismatched};
 use crate::client::{KafkaError, TopicMetadata, TopicPartition};
@@ -72,21 +72,20 @@ pub(super) fn of_group(
         0 => committed(group_id, None, |offsets| {
             Ok(Step::Done(AdminResult::GroupOffsets(offsets)))
         }),
-        _ => of_group_topics(group_id, topics, resolve_offsets, Vec::new()),
+        _ => of_group_topics(group_id, topics.into(), resolve_offsets, Vec::new()),
     }
 }
 
 /// One topic after the other: for each the group needs the numbers of its partitions.
 fn of_group_topics(
     group_id: String,
-    mut topics: Vec<String>,
+    mut topics: VecDeque<String>,
     resolve_offsets: bool,
     mut found: Vec<GroupOffset>,
 ) -> Result<Step, KafkaError> {
-    if topics.is_empty() {
+    let Some(topic) = topics.pop_front() else {
         return Ok(Step::Done(AdminResult::GroupOffsets(found)));
-    }
-    let topic = topics.remove(0);
+    };
     by_leader(topic.clone(), move |known| {
         let numbers = known
             .partitions

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::client::cluster::{Target, metadata_topic, mismatched};
-use crate::client::metadata_cache::{brokers, controller_id, topic_metadata};
+use crate::client::metadata_cache::{brokers, controller_id, find_partition, topic_metadata};
 use crate::client::{ErrorKind, KafkaError, TopicMetadata, TopicPartition};
 use crate::protocol::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
@@ -98,6 +98,9 @@ fn wait_for(names: Vec<String>, result: AdminResult) -> Result<Step, KafkaError>
                     .any(|partition| partition.leader.is_none())
         });
         match waiting {
+            Some(topic) if topic.error != ErrorCode::None && !topic.error.retriable() => {
+                Err(KafkaError::protocol(topic.error).of_topic(&topic.name))
+            }
             Some(topic) => {
                 let error = KafkaError::protocol(ErrorCode::LeaderNotAvailable);
                 let again = move || wait_for(names, result);
@@ -306,11 +309,7 @@ pub(super) fn leader_of(
     partition: i32,
 ) -> Result<i32, KafkaError> {
     let name = TopicPartition::new(topic, partition);
-    match known
-        .partitions
-        .iter()
-        .find(|known| known.partition == partition)
-    {
+    match find_partition(&known.partitions, partition) {
         None => {
             let text = format!("the topic has {} partitions", known.partitions.len());
             let code = ErrorCode::UnknownTopicOrPartition;
