@@ -763,3 +763,47 @@ fn a_partition_whose_leader_moves_does_not_wait_for_requests_of_the_former_one()
     world.run_for(2_000);
     assert_eq!(world.cluster.values("t", 10), ["a"]);
 }
+
+#[test]
+fn a_topic_that_cannot_be_is_told_of_at_once_and_nothing_of_the_send_is_stored() {
+    let (mut world, producer) = world(1);
+    let value = |value: &'static str| ProducerRecord {
+        value: Some(Bytes::from_static(value.as_bytes())),
+        ..Default::default()
+    };
+    let began = world.now.monotonic;
+    let command = ProducerCommand::Send {
+        id: CommandId(1),
+        topic_messages: vec![
+            ("t".into(), vec![value("a")]),
+            ("no name".into(), vec![value("b")]),
+        ],
+        acks: Acks::All,
+        timeout_ms: 30_000,
+        compression: Compression::None,
+    };
+    world.command(&producer, command);
+    let error = sent(&mut world, &producer, 1).unwrap_err();
+    assert_eq!(error.code, ErrorCode::InvalidTopicException);
+    assert_eq!(
+        (error.topic.as_deref(), error.retriable),
+        (Some("no name"), false)
+    );
+    world.command(
+        &producer,
+        ProducerCommand::PartitionsFor {
+            id: CommandId(2),
+            topic: "no name".into(),
+        },
+    );
+    let error = world.wait(&producer, |output| match output {
+        ProducerOutput::Partitions { result, .. } => Some(result.clone().unwrap_err()),
+        _ => None,
+    });
+    assert_eq!(error.code, ErrorCode::InvalidTopicException);
+    assert!(world.now.monotonic.ms_since(began) < 1_000);
+    assert_eq!(world.cluster.values("t", 0), [""; 0]);
+    // The next one is not behind it.
+    world.command(&producer, send(3, vec![record(0, "c")]));
+    sent(&mut world, &producer, 3).unwrap();
+}

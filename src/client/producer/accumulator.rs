@@ -1,6 +1,7 @@
 //! Records that wait to be sent, in batches, by partition.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 
 use bytes::{Bytes, BytesMut};
 
@@ -174,10 +175,24 @@ impl Accumulator {
     }
 
     pub fn has_batches_of(&self, topic: &str) -> bool {
-        let from = TopicPartition::new(topic, i32::MIN);
-        let queues = self.queues.range(from..);
-        let mut queues = queues.take_while(|(partition, _)| partition.topic == topic);
+        let mut queues = self.queues.range(all_of(topic));
         queues.any(|(_, queue)| !queue.batches.is_empty())
+    }
+
+    /// The topic is gone, and with it what its leaders knew of sequences.
+    pub fn forget_topic(&mut self, topic: &str) {
+        let queues = self.queues.range(all_of(topic));
+        let partitions: Vec<_> = queues.map(|(partition, _)| partition.clone()).collect();
+        for partition in partitions {
+            self.forget(&partition);
+        }
+    }
+
+    fn forget(&mut self, partition: &TopicPartition) {
+        let timer = self.queues.remove(partition).and_then(|queue| queue.timer);
+        if let Some(at) = timer {
+            self.timers.remove(&(at, partition.clone()));
+        }
     }
 
     pub fn queue(&self, partition: &TopicPartition) -> Option<&Queue> {
@@ -228,6 +243,9 @@ impl Accumulator {
         let Some(queue) = self.queues.get_mut(partition) else {
             return;
         };
+        if queue.is_blank() {
+            return self.forget(partition);
+        }
         let expiry = queue.batches.front().map(|batch| batch.deadline);
         let at = at.into_iter().chain(expiry).min();
         if queue.timer == at {
@@ -289,7 +307,16 @@ impl Accumulator {
     }
 }
 
+fn all_of(topic: &str) -> RangeInclusive<TopicPartition> {
+    TopicPartition::new(topic, i32::MIN)..=TopicPartition::new(topic, i32::MAX)
+}
+
 impl Queue {
+    /// Whether a new one would be the same.
+    fn is_blank(&self) -> bool {
+        self.batches.is_empty() && !self.in_flight && !self.ready && self.next_sequence.is_none()
+    }
+
     /// The bytes of the oldest batch, with its sequence if it is to have one.
     pub fn stamp_front(&mut self, producer: Option<ProducerIdAndEpoch>) -> Option<Bytes> {
         let batch = self.batches.front_mut()?;
@@ -487,10 +514,8 @@ fn size_with(builder: &BatchBuilder, timestamp: i64, record: &ProducerRecord) ->
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_record_makes_one_partition_due_of_thousands() {
+    fn append(accumulator: &mut Accumulator, partition: i32) {
         let now = Now::default();
-        let mut accumulator = Accumulator::new(0, 16 * 1024, 1024 * 1024);
         let settings = BatchSettings {
             acks: Acks::All,
             timeout_ms: 30_000,
@@ -498,25 +523,59 @@ mod tests {
             idempotent: false,
         };
         let deadline = now.monotonic + 120_000;
-        let append = |accumulator: &mut Accumulator, partition| {
-            let partition = TopicPartition::new("t", partition);
-            let record = ProducerRecord::default();
-            let send = CommandId(1);
-            accumulator
-                .append(now, &partition, send, settings, deadline, &record)
-                .unwrap();
-        };
-        for partition in 0..3_000 {
-            append(&mut accumulator, partition);
-        }
+        let partition = TopicPartition::new("t", partition);
+        let record = ProducerRecord::default();
+        let send = CommandId(1);
+        accumulator
+            .append(now, &partition, send, settings, deadline, &record)
+            .unwrap();
+    }
+
+    /// Looks at all queues that are due; gives how many were.
+    fn look_at_due(accumulator: &mut Accumulator) -> u32 {
         let mut looked_at = 0;
-        while let Some(partition) = accumulator.next_due(now) {
+        while let Some(partition) = accumulator.next_due(Now::default()) {
             accumulator.wake_at(&partition, None);
             looked_at += 1;
         }
-        assert_eq!(looked_at, 3_000);
+        looked_at
+    }
+
+    #[test]
+    fn one_record_makes_one_partition_due_of_thousands() {
+        let now = Now::default();
+        let mut accumulator = Accumulator::new(0, 16 * 1024, 1024 * 1024);
+        for partition in 0..3_000 {
+            append(&mut accumulator, partition);
+        }
+        assert_eq!(look_at_due(&mut accumulator), 3_000);
         append(&mut accumulator, 7);
         assert_eq!(accumulator.next_due(now), Some(TopicPartition::new("t", 7)));
         assert_eq!(accumulator.next_due(now), None);
+    }
+
+    #[test]
+    fn what_was_sent_leaves_a_sequence_behind_and_nothing_else() {
+        let producer = ProducerIdAndEpoch { id: 7, epoch: 0 };
+        let partitions = 0..3_000;
+        for stamp in [None, Some(producer)] {
+            let mut accumulator = Accumulator::new(0, 16 * 1024, 1024 * 1024);
+            for partition in partitions.clone() {
+                append(&mut accumulator, partition);
+                let partition = TopicPartition::new("t", partition);
+                let queue = accumulator.queue_mut(&partition).unwrap();
+                queue.stamp_front(stamp).unwrap();
+                queue.succeed_front().unwrap();
+                accumulator.touch(&partition);
+            }
+            look_at_due(&mut accumulator);
+            let left = if stamp.is_some() { 3_000 } else { 0 };
+            assert_eq!(
+                (accumulator.queues.len(), accumulator.timers.len()),
+                (left, 0)
+            );
+            accumulator.forget_topic("t");
+            assert_eq!(accumulator.queues.len(), 0);
+        }
     }
 }

@@ -22,7 +22,8 @@ use super::cluster::{Answer, Cluster};
 use super::metadata_cache::find_partition;
 use super::retry::Random;
 use super::{
-    ClientEffect, ClientEvent, CommandId, ErrorKind, KafkaError, PartitionMetadata, TopicPartition,
+    ClientEffect, ClientEvent, CommandId, ErrorKind, KafkaError, PartitionMetadata, TopicMetadata,
+    TopicPartition,
 };
 use crate::now::{Instant, Now};
 use crate::protocol::ErrorCode;
@@ -284,10 +285,6 @@ impl Producer {
             for (topic, _) in &send.topic_messages {
                 self.cluster.add_topic(now, topic);
             }
-            if send.topic_messages.is_empty() {
-                self.answer_send(send.id);
-                continue;
-            }
             let wait = self.topic_wait(now);
             self.waiting.push(send, wait);
         }
@@ -464,20 +461,22 @@ impl Producer {
 
     fn forget_missing_topics(&mut self) {
         let topics = self.cluster.metadata.topics.values();
-        let missing = topics.filter(|topic| topic.error == ErrorCode::UnknownTopicOrPartition);
+        let missing = topics.filter(|topic| is_missing(topic));
         for topic in missing.map(|topic| topic.name.clone()).collect::<Vec<_>>() {
             self.forget_if_missing(&topic);
         }
     }
 
-    /// Metadata of a topic that does not exist are not read for ever.
+    /// Metadata of a topic that does not exist, or cannot, are not read for ever. Who sends to it
+    /// again asks for them anew.
     fn forget_if_missing(&mut self, topic: &str) {
         let known = self.cluster.metadata.topics.get(topic);
-        if known.is_some_and(|known| known.error == ErrorCode::UnknownTopicOrPartition)
+        if known.is_some_and(is_missing)
             && !self.waiting.is_waited_for(topic)
             && !self.accumulator.has_batches_of(topic)
         {
             self.cluster.remove_topic(topic);
+            self.accumulator.forget_topic(topic);
         }
     }
 
@@ -603,6 +602,14 @@ impl Producer {
         self.accumulator.postpone_deadlines(ms);
         self.room.postpone_deadlines(ms);
         self.waiting.postpone_deadlines(ms);
+    }
+}
+
+fn is_missing(topic: &TopicMetadata) -> bool {
+    match topic.error {
+        ErrorCode::None => false,
+        ErrorCode::UnknownTopicOrPartition => true,
+        error => !error.retriable(),
     }
 }
 
