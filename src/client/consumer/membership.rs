@@ -23,6 +23,7 @@ use super::assignor::{
     encode_assignment, encode_subscription,
 };
 use super::config::{ConsumerConfig, ConsumerEvent};
+use super::heartbeats::Heartbeats;
 use super::{Consumer, Token};
 
 /// How much longer than the rebalance timeout a JoinGroup may take (Java's `JoinGroupRequest`).
@@ -49,9 +50,7 @@ pub(super) struct Membership {
     pub assigned_counts: Option<BTreeMap<String, i32>>,
     /// The subscription or the partitions have changed since joining.
     pub rejoin: bool,
-    heartbeat_at: Instant,
-    heartbeat_in_flight: bool,
-    heartbeat_failures: Failures,
+    heartbeats: Heartbeats,
     leaving: Vec<CommandId>,
     leave_by: Instant,
 }
@@ -95,7 +94,7 @@ pub(super) enum State {
 }
 
 impl Membership {
-    pub fn new() -> Membership {
+    pub fn new(heartbeats: Heartbeats) -> Membership {
         Membership {
             member_id: String::new(),
             generation_id: -1,
@@ -106,9 +105,7 @@ impl Membership {
             protocol: None,
             assigned_counts: None,
             rejoin: false,
-            heartbeat_at: Instant::default(),
-            heartbeat_in_flight: false,
-            heartbeat_failures: Failures::default(),
+            heartbeats,
             leaving: Vec::new(),
             leave_by: Instant::default(),
         }
@@ -137,7 +134,7 @@ impl Membership {
             State::Asking(ref asking) => asking.deadline,
             _ => None,
         };
-        let heartbeat = (self.beats() && !self.heartbeat_in_flight).then_some(self.heartbeat_at);
+        let heartbeat = self.heartbeats.deadline().filter(|_| self.beats());
         state
             .into_iter()
             .chain(heartbeat)
@@ -430,7 +427,7 @@ impl Consumer {
         membership.leader_id = response.leader;
         membership.protocol = Some(protocol.clone());
         membership.assigned_counts = None;
-        membership.heartbeat_at = now.monotonic + self.config.heartbeat_interval_ms;
+        membership.heartbeats.postpone(now);
         if !membership.is_leader() || response.skip_assignment {
             return self.send_sync(now, since, Vec::new());
         }
@@ -621,7 +618,7 @@ impl Consumer {
         }
         self.membership.state = State::Stable;
         self.membership.failures = Failures::default();
-        self.membership.heartbeat_at = now.monotonic + self.config.heartbeat_interval_ms;
+        self.membership.heartbeats.postpone(now);
         let assigned: BTreeSet<_> = assigned.into_iter().collect();
         self.emit(ConsumerEvent::GroupJoin {
             group_id,
@@ -658,8 +655,7 @@ impl Consumer {
     }
 
     fn beat(&mut self, now: Now) {
-        let due = self.membership.heartbeat_at <= now.monotonic;
-        if !self.membership.beats() || self.membership.heartbeat_in_flight || !due {
+        if !self.membership.beats() || !self.membership.heartbeats.begin(now) {
             return;
         }
         let generation_id = self.membership.generation_id;
@@ -670,8 +666,6 @@ impl Consumer {
             group_instance_id: self.config.group_instance_id.clone(),
             ..Default::default()
         });
-        self.membership.heartbeat_in_flight = true;
-        self.membership.heartbeat_at = now.monotonic + self.config.heartbeat_interval_ms;
         self.call_coordinator(
             now,
             Token::Heartbeat { generation_id },
@@ -686,11 +680,11 @@ impl Consumer {
         generation_id: i32,
         result: Result<Response, KafkaError>,
     ) {
-        self.membership.heartbeat_in_flight = false;
+        self.membership.heartbeats.end();
         let error = match result {
             Ok(Response::Heartbeat(response)) => match ErrorCode::from_code(response.error_code) {
                 ErrorCode::None => {
-                    self.membership.heartbeat_failures = Failures::default();
+                    self.membership.heartbeats.succeeded();
                     return self.emit(ConsumerEvent::Heartbeat {
                         group_id: self.config.group_id.clone(),
                         member_id: self.membership.member_id.clone(),
@@ -709,21 +703,13 @@ impl Consumer {
         if !error.retriable || !is_current || !self.membership.beats() {
             return;
         }
-        let failures = &mut self.membership.heartbeat_failures;
-        failures.add(&error);
-        let retry = &self.config.client.retry;
-        match failures.again_after_ms(&error, retry, &mut self.random) {
-            // The session goes on without us: a coordinator that is back should hear of us soon.
-            Some(delay_ms) => {
-                let soon = now.monotonic + delay_ms;
-                self.membership.heartbeat_at = self.membership.heartbeat_at.min(soon);
-            }
-            // Who leaves does not wait for long anyway.
-            None if matches!(self.membership.state, State::Leaving { .. }) => {}
-            None => {
-                let error = error.after_retries(failures.retries());
-                self.crash(now, error.of_group(&self.config.group_id));
-            }
+        let (retry, random) = (&self.config.client.retry, &mut self.random);
+        let heartbeats = &mut self.membership.heartbeats;
+        // Who leaves does not wait for long anyway.
+        if let Err(error) = heartbeats.failed(now, error, retry, random)
+            && !matches!(self.membership.state, State::Leaving { .. })
+        {
+            self.crash(now, error.of_group(&self.config.group_id));
         }
     }
 
@@ -767,13 +753,9 @@ impl Consumer {
         }
         self.give_up_revoking();
         let leaving = std::mem::take(&mut self.membership.leaving);
-        // A heartbeat that is under way will still be answered.
-        let heartbeat_in_flight = self.membership.heartbeat_in_flight;
-        let attempt = self.membership.attempt;
         self.membership = Membership {
-            heartbeat_in_flight,
-            attempt,
-            ..Membership::new()
+            attempt: self.membership.attempt,
+            ..Membership::new(self.membership.heartbeats.of_next_membership())
         };
         for id in leaving {
             self.done(id, Ok(()));

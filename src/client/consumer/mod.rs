@@ -10,6 +10,7 @@ mod application_assignor;
 mod assignor;
 mod config;
 mod fetcher;
+mod heartbeats;
 mod membership;
 mod offsets;
 mod subscription;
@@ -29,6 +30,7 @@ use crate::protocol::messages::metadata_request::MetadataRequest;
 use crate::protocol::{ErrorCode, Request, Response};
 use agenda::List;
 use fetcher::Fetch;
+use heartbeats::Heartbeats;
 use membership::{Membership, State};
 use offsets::Commits;
 use subscription::Partitions;
@@ -110,12 +112,12 @@ impl Consumer {
         let mut random = Random::new(seed);
         Consumer {
             cluster: Cluster::new(config.client.clone(), random.next_u64()),
-            config,
             random,
             mode: Mode::Nothing,
             failed: None,
             partitions: Partitions::default(),
-            membership: Membership::new(),
+            membership: Membership::new(Heartbeats::new(config.heartbeat_interval_ms)),
+            config,
             commits: Commits::default(),
             fetching: BTreeMap::new(),
             fetches_sent: 0,
