@@ -61,8 +61,6 @@ pub struct Broker {
     shards: Shards,
     connections: Connections,
     purgatory: Purgatory<Delayed>,
-    group_requests: groups::GroupRequests,
-    next_group_request: u64,
     /// What has moved during this event; its watchers are woken at the end.
     moved: BTreeSet<Watch>,
     /// Whose appends were rolled back during this event, likewise.
@@ -112,8 +110,6 @@ impl Broker {
             shards: Shards::new(config.group_config(), [0; 16]),
             connections,
             purgatory: Purgatory::default(),
-            group_requests: BTreeMap::new(),
-            next_group_request: 0,
             moved: BTreeSet::new(),
             rolled_back: BTreeMap::new(),
             alarm: Alarm::default(),
@@ -252,7 +248,7 @@ impl Broker {
             ..
         }) = self.purgatory.take(token)
         {
-            self.forget_group_call(&call);
+            self.shards.forget(call.open_parts());
         }
     }
 

@@ -225,9 +225,7 @@ impl Broker {
         if self.partitions.remove(&id).is_none() {
             return;
         }
-        if self.shards.id(id.partition) == Some(id) {
-            self.shards.stop(id.partition);
-        }
+        self.shards.resign(id);
         self.moved.insert(Watch::Partition(id));
     }
 
@@ -246,12 +244,8 @@ impl Broker {
         partition.update(state);
         // A new leader epoch forgets what was known of any replica, this one too.
         partition.update_durable_end(node_id, durable_end);
-        if is_coordinator && self.shards.id(id.partition) != Some(id) {
-            let epoch = state.leader_epoch;
-            self.shards.start(&mut self.logs, id, epoch);
-        } else if is_coordinator {
-            self.shards
-                .set_leader_epoch(id.partition, state.leader_epoch);
+        if is_coordinator {
+            self.shards.lead(&mut self.logs, id, state.leader_epoch);
         }
     }
 
@@ -288,9 +282,7 @@ impl Broker {
                 self.metadata.raise_leader_epoch(id, stale);
             }
             let leader_epoch = partition.leader_epoch();
-            if self.shards.id(id.partition) == Some(id) {
-                self.shards.start_again(&mut self.logs, id, leader_epoch);
-            }
+            self.shards.roll_back(&mut self.logs, id, leader_epoch);
         }
         self.rolled_back.entry(id).or_insert(error);
     }

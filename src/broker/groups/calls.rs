@@ -1,6 +1,6 @@
 //! Requests to group coordinators: split into one part per group, merged into one answer.
 
-use super::super::connections::{RequestContext, RequestToken};
+use super::super::connections::RequestContext;
 use super::super::delayed::Delayed;
 use super::super::purgatory::Parked;
 use super::super::{Broker, Progress};
@@ -87,8 +87,7 @@ pub fn handle(
         unknown,
     };
     for (index, body) in parts.into_iter().enumerate() {
-        broker.next_group_request += 1;
-        let id = RequestId(broker.next_group_request);
+        let id = broker.shards.open(context.token);
         let partition = match group_of(&body) {
             Some(group) => partition_for(group, shard_count),
             None => shards.get(index).copied().unwrap_or_default(),
@@ -98,7 +97,6 @@ pub fn handle(
             answer: None,
         };
         call.parts.insert(id, part);
-        broker.group_requests.insert(id, context.token);
         let request = GroupRequest {
             id,
             version: context.api_version,
@@ -507,28 +505,15 @@ impl Broker {
     pub(in super::super) fn deliver_group_replies(&mut self) -> bool {
         let replies = self.shards.take_replies();
         let any = !replies.is_empty();
-        for (request_id, result) in replies {
-            let Some(token) = self.group_requests.remove(&request_id) else {
-                continue;
-            };
-            let Some(parked) = self.purgatory.take(token) else {
+        for reply in replies {
+            let Some(parked) = self.purgatory.take(reply.token) else {
                 continue;
             };
             if let Delayed::Group(call) = parked.operation {
-                let progress = call.answered(request_id, result);
-                self.settle_request(token, progress);
+                let progress = call.answered(reply.part, reply.result);
+                self.settle_request(reply.token, progress);
             }
         }
         any
     }
-
-    /// Nobody waits for a parked group request any more: its answers will find nobody.
-    pub(in super::super) fn forget_group_call(&mut self, call: &DelayedGroupCall) {
-        for request_id in call.open_parts() {
-            self.group_requests.remove(&request_id);
-        }
-    }
 }
-
-/// Who waits for the answer of a part.
-pub type GroupRequests = BTreeMap<RequestId, RequestToken>;

@@ -3,5 +3,5 @@
 mod calls;
 mod shards;
 
-pub(super) use calls::{DelayedGroupCall, GroupRequests, coordinators, find_coordinator, handle};
+pub(super) use calls::{DelayedGroupCall, coordinators, find_coordinator, handle};
 pub(super) use shards::Shards;

@@ -1,5 +1,6 @@
 //! The coordinators that this broker hosts, one per partition of `__consumer_offsets` it leads.
 
+use crate::broker::connections::RequestToken;
 use crate::coordinator::group::{
     CoordinatorRecord, GroupConfig, GroupRequest, GroupShard, Outcome, RequestId,
 };
@@ -30,7 +31,17 @@ pub struct Shards {
     folded: Vec<i32>,
     /// Partitions with records that no coordinator has written, and what is wrong with them.
     unreadable: Vec<(PartitionId, String)>,
+    /// The broker's names of the requests that the shards have.
+    requests: BTreeMap<RequestId, RequestToken>,
+    next_request: u64,
     replies: Vec<(RequestId, Result<Response, ErrorCode>)>,
+}
+
+/// A shard's answer to a part of a request.
+pub struct Reply {
+    pub token: RequestToken,
+    pub part: RequestId,
+    pub result: Result<Response, ErrorCode>,
 }
 
 #[derive(Debug)]
@@ -70,18 +81,40 @@ impl Shards {
             loads: BTreeMap::new(),
             folded: Vec::new(),
             unreadable: Vec::new(),
+            requests: BTreeMap::new(),
+            next_request: 0,
             replies: Vec::new(),
         }
     }
 
-    /// Takes up the shard of a partition that this broker leads.
-    pub fn start(&mut self, logs: &mut LogManager, id: PartitionId, leader_epoch: i32) {
-        self.begin(logs, id, leader_epoch, true);
+    /// Takes up the shard of a partition that this broker leads, or goes on with it under a new
+    /// leader epoch.
+    pub fn lead(&mut self, logs: &mut LogManager, id: PartitionId, leader_epoch: i32) {
+        match self.shard_of(id) {
+            Some(shard) => shard.leader_epoch = leader_epoch,
+            None => self.begin(logs, id, leader_epoch, true),
+        }
     }
 
-    /// Takes up a shard again, whose state is not that of its log any more.
-    pub fn start_again(&mut self, logs: &mut LogManager, id: PartitionId, leader_epoch: i32) {
-        self.begin(logs, id, leader_epoch, false);
+    /// Gives up the shard of a partition, if there is one: what waits for it is told to look for the
+    /// coordinator.
+    pub fn resign(&mut self, id: PartitionId) {
+        if self.shard_of(id).is_some() {
+            self.stop(id.partition);
+        }
+    }
+
+    /// Takes up the shard of a partition again, if there is one: its state is not that of its log
+    /// any more.
+    pub fn roll_back(&mut self, logs: &mut LogManager, id: PartitionId, leader_epoch: i32) {
+        if self.shard_of(id).is_some() {
+            self.begin(logs, id, leader_epoch, false);
+        }
+    }
+
+    fn shard_of(&mut self, id: PartitionId) -> Option<&mut Shard> {
+        let shard = self.shards.get_mut(&id.partition);
+        shard.filter(|shard| shard.id == id)
     }
 
     fn begin(
@@ -133,8 +166,7 @@ impl Shards {
         }
     }
 
-    /// Gives up the shard of a partition: what waits for it is told to look for the coordinator.
-    pub fn stop(&mut self, partition: i32) {
+    fn stop(&mut self, partition: i32) {
         let Some(shard) = self.shards.remove(&partition) else {
             return;
         };
@@ -152,20 +184,8 @@ impl Shards {
         self.shards.keys().copied().collect()
     }
 
-    /// The partition that a shard folds.
-    pub fn id(&self, partition: i32) -> Option<PartitionId> {
-        self.shards.get(&partition).map(|shard| shard.id)
-    }
-
-    /// Goes on under a new leader epoch, after another registration of this broker.
-    pub fn set_leader_epoch(&mut self, partition: i32, leader_epoch: i32) {
-        if let Some(shard) = self.shards.get_mut(&partition) {
-            shard.leader_epoch = leader_epoch;
-        }
-    }
-
     /// Whether a request can be handed to the shard of `partition` now.
-    pub fn check(&self, partition: i32) -> Result<(), ErrorCode> {
+    fn check(&self, partition: i32) -> Result<(), ErrorCode> {
         match self.shards.get(&partition).map(|shard| &shard.phase) {
             None => Err(ErrorCode::NotCoordinator),
             Some(Phase::Loading(_) | Phase::Folded) => Err(ErrorCode::CoordinatorLoadInProgress),
@@ -188,7 +208,22 @@ impl Shards {
         std::mem::take(&mut self.unreadable)
     }
 
-    /// Hands a request to its shard. The answer comes by [`Shards::take_replies`].
+    /// A name for a part of a request, whose answer comes by [`Shards::take_replies`].
+    pub fn open(&mut self, token: RequestToken) -> RequestId {
+        self.next_request += 1;
+        let part = RequestId(self.next_request);
+        self.requests.insert(part, token);
+        part
+    }
+
+    /// Nobody waits for these any more: their answers will find nobody.
+    pub fn forget(&mut self, parts: impl Iterator<Item = RequestId>) {
+        for part in parts {
+            self.requests.remove(&part);
+        }
+    }
+
+    /// Hands a request to its shard.
     pub fn handle(
         &mut self,
         now: Now,
@@ -269,7 +304,7 @@ impl Shards {
         id: PartitionId,
         high_watermark: i64,
     ) {
-        if self.id(id.partition) == Some(id) {
+        if self.shard_of(id).is_some() {
             self.replay(logs, id.partition);
             self.release(id, high_watermark);
         }
@@ -295,8 +330,17 @@ impl Shards {
     }
 
     /// Answers that may leave now.
-    pub fn take_replies(&mut self) -> Vec<(RequestId, Result<Response, ErrorCode>)> {
-        std::mem::take(&mut self.replies)
+    pub fn take_replies(&mut self) -> Vec<Reply> {
+        let replies = std::mem::take(&mut self.replies).into_iter();
+        let waited_for = replies.filter_map(|(part, result)| {
+            let token = self.requests.remove(&part)?;
+            Some(Reply {
+                token,
+                part,
+                result,
+            })
+        });
+        waited_for.collect()
     }
 
     fn act(
@@ -328,7 +372,7 @@ impl Shards {
                 self.replies.push((request, Err(coordinator_error(code))));
             }
             let leader_epoch = shard.leader_epoch;
-            self.start_again(logs, id, leader_epoch);
+            self.roll_back(logs, id, leader_epoch);
             return;
         }
         let required = logs.log_end_offset(id).unwrap_or(0);
