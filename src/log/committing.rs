@@ -23,27 +23,17 @@ use std::rc::Rc;
 /// append would otherwise be written twice.
 pub const DIRECT_BYTES_MIN: usize = 256 << 10;
 
-/// Bytes that may wait for a commit, over all partitions; beyond it appends are refused.
-pub const UNCOMMITTED_BYTES_MAX: usize = 32 << 20;
-
-/// After a failed commit, moves, deletions and compaction wait so long, and appends go on alone:
-/// under a full quota a small append may pass where a move does not.
-pub const BACKGROUND_RETRY_MS: u64 = 5_000;
-
 impl LogManager {
     /// Starts the next commit, if there is something to commit.
     pub(super) fn start_commit(&mut self, now: Now) -> Option<StorageRequest> {
-        if self
-            .background_from
-            .is_some_and(|from| from <= now.monotonic)
-        {
-            self.background_from = None;
-        }
+        self.backlog.resume_background(now);
         let ticket = self.loads.take_ticket();
         let mut builder = CommitBuilder::new(ticket, self.next_row_seq());
         // What frees room goes alone: under a full quota it must not fail with what needs room.
-        if self.background_from.is_none() && !self.is_holding() {
-            self.add_removals(&mut builder);
+        if self.backlog.background_from().is_none() && !self.is_holding() {
+            for id in self.backlog.take_removals() {
+                builder.remove(id);
+            }
             self.add_heads(&mut builder);
             self.add_trims(now, &mut builder);
             self.add_rewrite(&mut builder);
@@ -60,18 +50,9 @@ impl LogManager {
         Some(StorageRequest::Commit { ticket, batch })
     }
 
-    fn add_removals(&mut self, builder: &mut CommitBuilder) {
-        for _ in 0..TRIM_PARTITIONS_MAX {
-            let Some(id) = self.removals.pop_first() else {
-                return;
-            };
-            builder.remove(id);
-        }
-    }
-
     fn add_heads(&mut self, builder: &mut CommitBuilder) {
         while builder.logs_count() < TRIM_PARTITIONS_MAX
-            && let Some(id) = self.heads_to_write.pop_first()
+            && let Some(id) = self.backlog.next_head()
         {
             if let Some(log) = self.logs.get(&id) {
                 builder.head(log);
@@ -123,11 +104,10 @@ impl LogManager {
             true => BTreeSet::new(),
             false => self.choose_moves(),
         };
-        let uncommitted = std::mem::take(&mut self.uncommitted);
-        let appended = self.uncommitted_reserve.take().unwrap_or_default();
+        let (uncommitted, reserve) = self.backlog.take();
         // Moving what is stored already can wait for room.
         builder.use_reserve(match moved.is_subset(&uncommitted) {
-            true => appended,
+            true => reserve,
             false => Reserve::None,
         });
         for id in uncommitted.union(&moved) {
@@ -161,20 +141,20 @@ impl LogManager {
 
     /// The logs whose whole tails go into segments with this commit.
     fn choose_moves(&mut self) -> BTreeSet<PartitionId> {
-        let background = self.background_from.is_none();
+        let background = self.backlog.background_from().is_none();
         let direct_bytes_min = self.limits.direct_bytes_min;
         let is_large = |log: &Log| match background {
             true => log.tail.size_bytes() >= direct_bytes_min,
             // The tail stays where it is: writing it again may be what fails.
             false => log.uncommitted_bytes() >= direct_bytes_min,
         };
-        let uncommitted = self.uncommitted.iter().copied();
+        let uncommitted = self.backlog.logs().iter().copied();
         let mut moved: BTreeSet<PartitionId> = uncommitted
             .filter(|id| self.logs.get(id).is_some_and(is_large))
             .collect();
         if background {
             moved.extend(self.maintenance.take_moves());
-            let idle = self.uncommitted.is_empty();
+            let idle = self.backlog.logs().is_empty();
             let (journal, limits) = (&self.journal, &self.limits);
             if journal.must_move(limits) || (idle && journal.may_move(limits)) {
                 moved.extend(self.journal.oldest().take(MOVE_PARTITIONS_MAX));
@@ -220,7 +200,7 @@ impl LogManager {
         if let Some(row) = commit.row {
             self.journal.row_stored(row.seq, row.size_bytes, row.ends);
         }
-        self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(commit.appended_bytes);
+        self.backlog.committed(commit.appended_bytes);
         for (id, log_commit) in commit.logs {
             let version = self.take_version();
             let Some(log) = self.logs.get_mut(&id) else {
@@ -302,16 +282,14 @@ impl LogManager {
         error: StorageError,
         events: &mut Vec<LogEvent>,
     ) {
-        // Appends that are tried again and again may not put off for ever what would free room.
-        self.background_from
-            .get_or_insert(now.monotonic + BACKGROUND_RETRY_MS);
+        self.backlog.put_off_background(now);
         let held = self.drop_held();
-        self.removals.extend(commit.removed);
+        self.backlog.remove_again(commit.removed);
         for (id, log_commit) in &commit.logs {
             if let Some(log) = self.logs.get_mut(id) {
                 log.rewriting = false;
                 if log.delete_records_to.is_some() || (log.stopped.is_some() && !log.head.stopped) {
-                    self.heads_to_write.insert(*id);
+                    self.backlog.write_head(*id);
                 }
                 if log_commit.trimmed_to_ms.is_some() {
                     self.maintenance.want_trim(*id);
@@ -324,11 +302,9 @@ impl LogManager {
         if commit.appended_bytes == 0 {
             return;
         }
-        let mut appended = std::mem::take(&mut self.uncommitted);
+        let mut appended = self.backlog.clear();
         appended.extend(commit.logs.keys());
         appended.extend(held);
-        self.uncommitted_bytes = 0;
-        self.uncommitted_reserve = None;
         for id in appended {
             if let Some(log) = self.logs.get_mut(&id)
                 && log.log_end_offset > log.durable_end

@@ -29,7 +29,8 @@ impl LogManager {
         let deadline = self.maintenance.wake_at();
         // The end of a commit in flight looks by itself.
         let background = self
-            .background_from
+            .backlog
+            .background_from()
             .filter(|_| self.commit.is_none() && self.wants_background_commit());
         [deadline, background, self.held_until()]
             .into_iter()
@@ -38,8 +39,7 @@ impl LogManager {
     }
 
     fn wants_background_commit(&self) -> bool {
-        !self.removals.is_empty()
-            || !self.heads_to_write.is_empty()
+        self.backlog.has_background()
             || self.maintenance.wants_commit()
             || self.journal.may_move(&self.limits)
             || self.journal.must_purge()

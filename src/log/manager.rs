@@ -1,8 +1,8 @@
 //! All logs of one node: they share commits, the journal and the cache.
 
+use super::backlog::Backlog;
 use super::chunk::ChunkCache;
 use super::commit::Commit;
-use super::committing::UNCOMMITTED_BYTES_MAX;
 use super::index_memory::IndexMemory;
 use super::journal::Journal;
 use super::load::{Load, LoadId, Loads};
@@ -31,12 +31,7 @@ pub struct LogManager {
     pub(super) limits: LogLimits,
     pub(super) state: State,
     pub(super) logs: BTreeMap<PartitionId, Log>,
-    /// Logs with batches that no commit has taken up.
-    pub(super) uncommitted: BTreeSet<PartitionId>,
-    /// Logs whose head row must be written, alone.
-    pub(super) heads_to_write: BTreeSet<PartitionId>,
-    /// Logs of which everything must be deleted.
-    pub(super) removals: BTreeSet<PartitionId>,
+    pub(super) backlog: Backlog,
     pub(super) journal: Journal,
     pub(super) cache: ChunkCache,
     pub(super) index_memory: IndexMemory,
@@ -44,12 +39,7 @@ pub struct LogManager {
     /// Always `None` without a planted bug.
     pub(super) held: Option<Held>,
     pub(super) loads: Loads,
-    pub(super) uncommitted_bytes: usize,
-    /// What the batches that no commit has taken up may use when the quota is full.
-    pub(super) uncommitted_reserve: Option<Reserve>,
     pub(super) maintenance: Maintenance,
-    /// After a failed commit, background work waits until then.
-    pub(super) background_from: Option<Instant>,
     /// Partitions of which rows were found, but no head.
     pub(super) headless: BTreeSet<PartitionId>,
     /// Events of calls that have no room for them.
@@ -150,19 +140,14 @@ impl LogManager {
             limits,
             state: State::default(),
             logs: BTreeMap::new(),
-            uncommitted: BTreeSet::new(),
-            heads_to_write: BTreeSet::new(),
-            removals: BTreeSet::new(),
+            backlog: Backlog::default(),
             journal: Journal::default(),
             cache: ChunkCache::default(),
             index_memory: IndexMemory::default(),
             commit: None,
             held: None,
             loads: Loads::default(),
-            uncommitted_bytes: 0,
-            uncommitted_reserve: None,
             maintenance: Maintenance::new(&config),
-            background_from: None,
             headless: BTreeSet::new(),
             untold: Vec::new(),
             next_version: 0,
@@ -212,16 +197,13 @@ impl LogManager {
         if let Some(first_seq) = log.journal_first {
             self.journal.release(first_seq, id);
         }
-        self.uncommitted.remove(&id);
-        self.heads_to_write.remove(&id);
+        self.backlog.remove(id, log.uncommitted_bytes());
         self.cache.remove_partition(id);
         self.index_memory.forget(id);
         self.maintenance.forget(id);
-        self.uncommitted_bytes -= log.uncommitted_bytes();
         if let Some(commit) = &mut self.commit {
             commit.forget(&log);
         }
-        self.removals.insert(id);
     }
 
     /// Appends one batch at the end of a log, in memory: nobody sees it before it is durable.
@@ -240,7 +222,7 @@ impl LogManager {
             return Err(LogError::NotOpened.into());
         }
         let log = self.logs.get_mut(&id).ok_or(LogError::UnknownPartition)?;
-        if self.uncommitted_bytes >= UNCOMMITTED_BYTES_MAX {
+        if !self.backlog.has_room() {
             return Err(AppendError::TooManyUncommitted);
         }
         if self.journal.is_full() {
@@ -249,13 +231,12 @@ impl LogManager {
         let before = log.tail.size_bytes();
         let appended = log.append(now.wall.0, batch, origin, leader_epoch)?;
         if !appended.duplicate {
-            self.uncommitted_bytes += log.tail.size_bytes() - before;
-            self.uncommitted.insert(id);
-            let uncommitted = self.uncommitted_reserve.get_or_insert(Reserve::Half);
-            if origin != AppendOrigin::Coordinator {
-                // One commit for all of them: a node's own records may not take others along.
-                *uncommitted = Reserve::None;
-            }
+            let reserve = match origin {
+                AppendOrigin::Coordinator => Reserve::Half,
+                AppendOrigin::Client | AppendOrigin::Replication => Reserve::None,
+            };
+            let bytes = log.tail.size_bytes() - before;
+            self.backlog.appended(id, bytes, reserve);
         }
         Ok(appended)
     }
@@ -263,9 +244,7 @@ impl LogManager {
     /// Lets what a coordinator has appended use the whole reserve when the quota is full: the node
     /// depends on it, or it frees room. What else shares its commit has the good of it.
     pub fn use_whole_reserve(&mut self) {
-        if let Some(Reserve::Half) = self.uncommitted_reserve {
-            self.uncommitted_reserve = Some(Reserve::All);
-        }
+        self.backlog.use_whole_reserve();
     }
 
     /// The first offset that may be read.
@@ -366,7 +345,7 @@ impl LogManager {
         let start = log.delete_records_to.unwrap_or(log.head.log_start_offset);
         if offset > start {
             log.delete_records_to = Some(offset);
-            self.heads_to_write.insert(id);
+            self.backlog.write_head(id);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 //! Opening reads a head and a snapshot for each partition, and the journal, whatever the logs'
 //! sizes. `maintenance` deletes and compacts what may go.
 
+mod backlog;
 mod chunk;
 mod cleaner;
 mod commit;
@@ -46,8 +47,9 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
+pub use backlog::UNCOMMITTED_BYTES_MAX;
 pub use chunk::CHUNK_CACHE_BYTES_MAX;
-pub use committing::{DIRECT_BYTES_MIN, UNCOMMITTED_BYTES_MAX};
+pub use committing::DIRECT_BYTES_MIN;
 pub use config::{LogConfig, MaintenanceConfig};
 pub use epoch_cache::{UNDEFINED_EPOCH, UNDEFINED_OFFSET};
 pub use error::{AppendError, LogError, RecordIndexError};

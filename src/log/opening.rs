@@ -167,7 +167,7 @@ impl LogManager {
                     && log.head.journal_from < seq
                     && log.log_end_offset < *end
                 {
-                    self.heads_to_write.insert(*id);
+                    self.backlog.write_head(*id);
                     log.stop(format!(
                         "journal row {} is missing or damaged: the log ends at offset {}, not {end}",
                         seq - 1,
@@ -198,7 +198,7 @@ impl LogManager {
                     Err(why) => {
                         log.stop(why);
                         // Later openings must find it stopped, when the journal has moved on.
-                        self.heads_to_write.insert(id);
+                        self.backlog.write_head(id);
                     }
                 }
             }
@@ -219,7 +219,7 @@ impl LogManager {
                         "journal row {lost} cannot be read, and may have batches from offset {} on",
                         log.log_end_offset
                     ));
-                    self.heads_to_write.insert(log.id);
+                    self.backlog.write_head(log.id);
                 }
             }
         }

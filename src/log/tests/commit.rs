@@ -1,7 +1,7 @@
 //! Commits: group commit, the order of events, roll-back, quota.
 
 use super::node::*;
-use crate::log::committing::BACKGROUND_RETRY_MS;
+use crate::log::backlog::BACKGROUND_RETRY_MS;
 use crate::log::*;
 use crate::storage::faulty::Outcome;
 use crate::storage::{Fence, Reserve, StorageError, StorageReply, StorageRequest, Store};
@@ -283,7 +283,7 @@ fn removing_a_log_during_its_commit_leaves_the_count_of_uncommitted_bytes_right(
     node.logs.remove(p0());
     node.step(Outcome::Done);
     node.logs.remove(id(1));
-    assert_eq!(node.logs.uncommitted_bytes, 0);
+    assert_eq!(node.logs.backlog.bytes(), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Random histories against a list of values.
 
 use super::node::*;
-use crate::log::committing::BACKGROUND_RETRY_MS;
+use crate::log::backlog::BACKGROUND_RETRY_MS;
 use crate::log::*;
 use crate::record::BatchFields;
 use crate::storage::faulty::Outcome;
