@@ -281,9 +281,16 @@ impl Cleaning {
         header: &BatchHeader,
         batch: &Bytes,
     ) -> Result<Filtered, RecordError> {
-        match header.is_control() {
-            true => self.filter_marker(log, header, batch),
-            false => self.filter_records(log, header, batch),
+        let filtered = match header.is_control() {
+            _ if header.record_count == 0 => Filtered::Removed,
+            true => self.filter_marker(log, header, batch)?,
+            false => self.filter_records(log, header, batch)?,
+        };
+        match filtered {
+            Filtered::Removed if !is_needed(log, header) => Ok(Filtered::Removed),
+            Filtered::Removed if header.record_count == 0 => Ok(Filtered::Kept),
+            Filtered::Removed => retain(header, &[], None).map(Filtered::Replaced),
+            filtered => Ok(filtered),
         }
     }
 
@@ -314,18 +321,7 @@ impl Cleaning {
                 .insert(header.producer_id, true);
         }
         if retained.is_empty() {
-            // The newest batch of a producer stays as a header: a follower that copies the log
-            // learns its sequence from it.
-            let needed = header.has_producer_id()
-                && log
-                    .derived
-                    .producers
-                    .is_last_batch(header.producer_id, header.last_offset());
-            return match needed {
-                true if header.record_count == 0 => Ok(Filtered::Kept),
-                true => retain(header, &[], None).map(Filtered::Replaced),
-                false => Ok(Filtered::Removed),
-            };
+            return Ok(Filtered::Removed);
         }
         let horizon = has_tombstones.then(|| {
             let later = self.now_ms.saturating_add(log.config.delete_retention_ms);
@@ -382,6 +378,18 @@ enum Filtered {
     Kept,
     Removed,
     Replaced(Bytes),
+}
+
+/// Whether a batch without records stays as a header. The newest of a producer does: a follower that
+/// copies the log learns its sequence from it. The last of the log does: who reads up to the high
+/// watermark would never get there. (Kafka closes a segment only when something follows, so it
+/// always has a last batch.)
+fn is_needed(log: &Log, header: &BatchHeader) -> bool {
+    let producers = &log.derived.producers;
+    let is_last_of_producer = !header.is_control()
+        && header.has_producer_id()
+        && producers.is_last_batch(header.producer_id, header.last_offset());
+    is_last_of_producer || header.next_offset() >= log.cleanable_end()
 }
 
 fn is_aborted(log: &Log, header: &BatchHeader) -> bool {

@@ -127,6 +127,38 @@ fn replaced_values_of_a_topic_that_nobody_writes_to_any_more_are_compacted() {
 }
 
 #[test]
+fn a_log_of_which_compaction_leaves_nothing_can_be_read_to_its_end() {
+    let mut node = Node::with_config(compacted());
+    put(&mut node, "a", Some(1));
+    put(&mut node, "a", None);
+    node.pass(3 * MINUTE_MS);
+    assert_eq!(contents(&mut node), []);
+    let last = batch_ends(&mut node).map(|ends| ends.last);
+    assert_eq!(last, Some(2));
+    // It stays no longer than it is the last.
+    put(&mut node, "b", Some(1));
+    node.pass(3 * MINUTE_MS);
+    put(&mut node, "b", Some(2));
+    node.pass(3 * MINUTE_MS);
+    let expected = BatchEnds { first: 4, last: 4 };
+    assert_eq!(batch_ends(&mut node), Some(expected));
+}
+
+#[derive(Debug, PartialEq)]
+struct BatchEnds {
+    first: i64,
+    last: i64,
+}
+
+fn batch_ends(node: &mut Node) -> Option<BatchEnds> {
+    let runs = node.read(p0(), 0).unwrap();
+    let all = runs.iter().flat_map(crate::record::batches);
+    let ends: Vec<_> = all.map(|batch| batch.unwrap().0.next_offset()).collect();
+    let (first, last) = (*ends.first()?, *ends.last()?);
+    Some(BatchEnds { first, last })
+}
+
+#[test]
 fn a_compacted_topic_that_gets_a_record_a_second_is_compacted() {
     let mut node = Node::with_config(compacted());
     for value in 0..120 {
