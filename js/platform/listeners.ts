@@ -1,4 +1,5 @@
 // Whoever wants to hear of something.
+import { invalid } from "../errors/refusals.js";
 
 /** What a listener throws is its own affair: it is told, and the others hear all the same. */
 export class Listeners<Event> {
@@ -15,6 +16,7 @@ export class Listeners<Event> {
 
   /** Returns what ends it. */
   add(listener: (event: Event) => unknown): () => void {
+    if (typeof listener !== "function") throw invalid("A listener must be a function");
     // A function of its own, so that the same listener can be added twice.
     const own = (event: Event): unknown => listener(event);
     this.#listeners.add(own);

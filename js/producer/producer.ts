@@ -75,6 +75,9 @@ export class Producer implements Sender {
     const { createPartitioner = Partitioners.DefaultPartitioner } = config;
     if (createPartitioner !== Partitioners.DefaultPartitioner) {
       this.#partitioner = createPartitioner();
+      if (typeof this.#partitioner !== "function") {
+        throw invalid("createPartitioner must return a function");
+      }
     }
   }
 

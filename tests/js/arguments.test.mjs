@@ -47,3 +47,49 @@ for (const kind of /** @type {const} */ (["producer", "consumer", "admin"])) {
     assert.deepEqual(wrong, []);
   });
 }
+
+const INVALID = { name: "KafkaJSNonRetriableError", type: "INVALID_REQUEST" };
+
+test("what is no function is refused as a listener, where it is given", (t) => {
+  const kafka = memory(t);
+  const none = [undefined, null, {}].map((listener) => /** @type {never} */ (listener));
+  for (const listener of none) {
+    assert.throws(() => kafka.producer().on("producer.connect", listener), INVALID);
+    assert.throws(() => kafka.consumer({ groupId: "g" }).on("consumer.crash", listener), INVALID);
+    assert.throws(() => kafka.admin().on("admin.connect", listener), INVALID);
+    assert.throws(() => kafka.on("status", listener), INVALID);
+    assert.throws(() => kafka.onTrace(listener), INVALID);
+  }
+});
+
+test("a createPartitioner that makes no partitioner is refused, where it is given", (t) => {
+  const kafka = memory(t);
+  const createPartitioner = () => /** @type {never} */ (5);
+  assert.throws(() => kafka.producer({ createPartitioner }), INVALID);
+});
+
+test("an offset of more than 64 bits is refused, and harms nobody", async (t) => {
+  const kafka = memory(t);
+  const admin = kafka.admin();
+  await admin.createTopics({ topics: [{ topic: "events" }] });
+  const consumer = kafka.consumer({ groupId: "g" });
+  /** @type {object[]} */
+  const crashes = [];
+  consumer.on("consumer.crash", ({ payload }) => crashes.push(payload));
+  await consumer.subscribe({ topic: "events" });
+  await consumer.run({ eachMessage: () => Promise.resolve() });
+  const [topic, partition] = ["events", 0];
+  for (const offset of ["9223372036854775808", "99999999999999999999"]) {
+    const partitions = [{ partition, offset }];
+    assert.throws(() => {
+      consumer.seek({ topic, partition, offset });
+    }, INVALID);
+    await assert.rejects(consumer.commitOffsets([{ topic, partition, offset }]), INVALID);
+    await assert.rejects(admin.setOffsets({ groupId: "other", topic, partitions }), INVALID);
+    await assert.rejects(admin.deleteTopicRecords({ topic, partitions }), INVALID);
+  }
+  consumer.seek({ topic, partition, offset: "9223372036854775807" });
+  await consumer.ready();
+  await consumer.stop();
+  assert.deepEqual(crashes, []);
+});
