@@ -51,7 +51,7 @@ impl Backlog {
 
     /// Lets what a coordinator has appended use the whole reserve.
     pub fn use_whole_reserve(&mut self) {
-        if let Some(Reserve::Half) = self.reserve {
+        if let Some(Reserve::Part) = self.reserve {
             self.reserve = Some(Reserve::All);
         }
     }

@@ -232,7 +232,7 @@ impl LogManager {
         let appended = log.append(now.wall.0, batch, origin, leader_epoch)?;
         if !appended.duplicate {
             let reserve = match origin {
-                AppendOrigin::Coordinator => Reserve::Half,
+                AppendOrigin::Coordinator => Reserve::Part,
                 AppendOrigin::Client | AppendOrigin::Replication => Reserve::None,
             };
             let bytes = log.tail.size_bytes() - before;

@@ -226,8 +226,8 @@ pub enum Reserve {
     /// Nothing: records, and what can wait.
     #[default]
     None,
-    /// Half: what clients need for reading, such as members and committed offsets.
-    Half,
+    /// A part: what clients need for reading, such as members and committed offsets.
+    Part,
     /// All: what the node needs for running, and what frees room.
     All,
 }

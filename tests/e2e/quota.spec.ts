@@ -1,13 +1,8 @@
 // A page that is loaded again while its origin has no room left.
 import { type CDPSession, expect, type Page, test } from "@playwright/test";
-import { chromium } from "../chromium.mjs";
 import { openPackage } from "./package_page";
 
 const QUOTA_BYTES = 16 << 20;
-
-// Options of their own give these tests a browser of their own: Chromium remembers how much room an
-// origin has, also for a new context of the same browser.
-test.use({ launchOptions: { ...chromium, args: [...chromium.args, "--disable-breakpad"] } });
 
 /** Sets what the origin may use; without a size what the browser gives by itself. */
 type SetQuota = (quotaSize?: number) => Promise<void>;
@@ -101,6 +96,25 @@ test("under a full quota a page that is loaded again reads, and makes room", asy
     await admin.deleteTopics({ topics: ["ballast"] });
   });
   await expect.poll(() => sendOne(page, "full"), { timeout: 20_000 }).toBe("it succeeded");
+});
+
+test("a quota that has become smaller leaves room to read, and to make room", async ({ page }) => {
+  const setQuota = await openWithQuota(page);
+  await setQuota(QUOTA_BYTES);
+  const before = await fill(page, "smaller", 1 << 18, 1 << 6);
+  // More than half of what is kept back.
+  await setQuota(QUOTA_BYTES - (5 << 18));
+  const after = await fill(page, "smaller", 1 << 18, 1 << 6);
+  await page.reload();
+  await openPackage(page);
+  expect(await countAll(page, "smaller")).toBe(before.acknowledged + after.acknowledged);
+  expect(await sendOne(page, "smaller")).toMatchObject(REFUSED);
+  await page.evaluate(async () => {
+    const admin = app.open("smaller").admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: ["ballast"] });
+  });
+  await expect.poll(() => sendOne(page, "smaller"), { timeout: 20_000 }).toBe("it succeeded");
 });
 
 test("a quota that is raised serves sends again, without another load", async ({ page }) => {

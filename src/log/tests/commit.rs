@@ -116,7 +116,7 @@ fn records_have_nothing_of_the_reserve_also_when_a_coordinator_shares_their_comm
     node.produce(p0(), &[1]);
     assert_eq!(reserve(&mut node), Reserve::None);
     coordinator(&mut node);
-    assert_eq!(reserve(&mut node), Reserve::Half);
+    assert_eq!(reserve(&mut node), Reserve::Part);
     coordinator(&mut node);
     node.logs.use_whole_reserve();
     coordinator(&mut node);

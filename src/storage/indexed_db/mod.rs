@@ -7,29 +7,26 @@
 
 mod connection;
 mod failure;
+mod padding;
 mod read;
-mod room;
 mod value;
 mod write;
 
 pub use connection::delete_database;
-pub use room::{RESERVE_ROW_BYTES, RESERVE_ROWS};
+pub use padding::RESERVE_ROW_BYTES;
 
+use super::room::Room;
 use super::{Durability, Entry, Fence, KeyRange, Reserve, Storage, StorageError, WriteBatch};
 use connection::{Connection, Loss};
 use failure::Failure;
 use futures_util::lock::Mutex;
-use room::Room;
+use padding::PaddingRows;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// How often one call opens the database anew after its connection was lost. WebKit loses them
 /// when a page comes back from the background, and every use of a lost handle fails for ever.
 pub const REOPENS_MAX: u32 = 3;
-
-/// How often a write that found no room is tried again in exchange for padding. The second time
-/// is for a browser that has not noticed at the first that the padding is gone.
-pub const QUOTA_RETRIES_MAX: u32 = 2;
 
 /// How long a transaction, or opening the database, may take until it counts as lost.
 pub const TRANSACTION_MS_MAX: u32 = 10_000;
@@ -43,7 +40,7 @@ pub const TRANSACTION_MS_MAX: u32 = 10_000;
 pub struct IndexedDbStorage {
     inner: Rc<Inner>,
     /// Kept back for when the quota is full.
-    room: Option<Rc<Room>>,
+    room: Option<Rc<Room<PaddingRows>>>,
 }
 
 struct Inner {
@@ -81,7 +78,7 @@ impl IndexedDbStorage {
 
     /// Keeps back room in this database, for this owner and those who share it.
     pub fn with_room(mut self) -> IndexedDbStorage {
-        self.room = Some(Rc::new(Room::within(self.clone())));
+        self.room = Some(Rc::new(Room::new(PaddingRows { home: self.clone() })));
         self
     }
 
@@ -230,25 +227,16 @@ impl IndexedDbStorage {
         }
     }
 
-    /// Does what writes, and again in exchange for what `reserve` allows if there is no room.
+    /// Does what writes, with what `reserve` allows if there is no other room.
     async fn with_reserve<T>(
         &self,
         reserve: Reserve,
         write: impl AsyncFn() -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let mut written = write().await;
-        for _ in 0..QUOTA_RETRIES_MAX {
-            let (Err(StorageError::Quota), Some(room)) = (&written, &self.room) else {
-                break;
-            };
-            match room.spend(reserve).await {
-                // Firefox refuses a deletion too when its log cannot grow, and closes the database.
-                // When that is opened anew the log is gone, and there is room.
-                Ok(()) | Err(StorageError::Quota) => written = write().await,
-                Err(error) => return Err(error),
-            }
+        match &self.room {
+            Some(room) => room.write(reserve, write).await,
+            None => write().await,
         }
-        written
     }
 
     /// That [`Storage::open`] was called.
@@ -299,12 +287,7 @@ impl Storage for IndexedDbStorage {
             };
             write::write(connection.database(), steps, batch.durability, check).await
         };
-        let committed = self.with_reserve(batch.reserve, async || {
-            if let Some(room) = &self.room {
-                room.keep(batch.reserve).await?;
-            }
-            self.run(&commit).await
-        });
+        let committed = self.with_reserve(batch.reserve, async || self.run(&commit).await);
         let committed = committed.await?;
         self.inner.fence.set(committed);
         Ok(committed)
