@@ -12,7 +12,7 @@ for (const libraries of ["ES2022", "ES2022,DOM"]) {
     ["--module", "NodeNext", "--moduleResolution", "NodeNext"],
   ]) {
     test(`a program compiles with ${libraries}, ${module.join(" ")}`, async () => {
-      const files = ["program.ts", ...(libraries.includes("DOM") ? ["page.ts"] : [])];
+      const files = ["program.ts", "topics.ts", ...(libraries.includes("DOM") ? ["page.ts"] : [])];
       const flags = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--target", "ES2022"];
       const checked = ["--skipLibCheck", "false", "--lib", libraries];
       const app = makeApp("types");
