@@ -4,11 +4,13 @@
 use allocation_counter::AllocationInfo;
 use bytes::Bytes;
 
+use tablog::client::consumer::{ConsumerCommand, ConsumerOutput};
 use tablog::client::producer::{Acks, ProducerCommand, ProducerConfig, ProducerRecord};
-use tablog::client::{ClientEvent, CommandId, Producer};
+use tablog::client::{ClientEvent, CommandId, Consumer, Producer};
 use tablog::now::{Instant, Now, Timestamp};
 use tablog::record::Compression;
 
+use super::consumer::t;
 use super::producer::client_config;
 use super::world::World;
 
@@ -100,4 +102,38 @@ fn a_flush_costs_the_same_however_many_sends_it_waits_for() {
             }
         })
     });
+}
+
+#[test]
+fn a_partition_is_delivered_at_the_same_cost_however_many_have_records() {
+    let per_partition = [1_000, 4_000].map(|partitions: usize| {
+        let mut world = World::new(1);
+        world.cluster.create("t", partitions as i32);
+        for partition in 0..partitions {
+            world.cluster.append("t", partition as i32, &["a"]);
+        }
+        let consumer = world.add(Consumer::new(super::consumer::config(), 1));
+        let assign = ConsumerCommand::Assign {
+            id: CommandId(0),
+            partitions: (0..partitions).map(|it| (t(it as i32), None)).collect(),
+        };
+        world.command(&consumer, assign);
+        world.settle();
+        let used = allocation_counter::measure(|| {
+            for id in 1..=partitions as u64 {
+                let poll = ConsumerCommand::Poll {
+                    id: CommandId(id),
+                    records_max: 1,
+                };
+                world.command(&consumer, poll);
+            }
+        });
+        let outputs = &consumer.borrow().outputs;
+        let polled = outputs.iter();
+        let polled = polled.filter(|output| matches!(output, ConsumerOutput::Polled { .. }));
+        assert_eq!(polled.count(), partitions);
+        used.count_total / partitions as u64
+    });
+    let [few, many] = per_partition;
+    assert!(many <= 2 * few, "{per_partition:?}");
 }

@@ -1,6 +1,6 @@
 //! Fetches ahead, within bounds, and delivers what is asked for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -58,6 +58,14 @@ pub(super) struct Fetch {
     partitions: BTreeMap<TopicPartition, (u64, i64)>,
 }
 
+/// Partitions that are to be fetched from a node all of whose fetches wait. What happens to one of
+/// them is looked at when there is a lane for it, not before.
+#[derive(Debug)]
+pub(super) struct LaneQueue {
+    since: Instant,
+    partitions: BTreeSet<TopicPartition>,
+}
+
 /// What a fetch asks of a partition, noted there: with thousands of partitions nobody could look
 /// for each of them in every fetch whenever anything happens.
 #[derive(Clone, Copy, Debug)]
@@ -80,39 +88,77 @@ type Wanted = Vec<(TopicPartition, u64, i64)>;
 impl Consumer {
     /// Sends a fetch to every node that leads something to be fetched that no fetch asks for.
     pub(super) fn send_fetches(&mut self, now: Now) {
-        let lanes_wanted = std::mem::take(&mut self.lanes_wanted);
-        if self.partitions.agenda(now).buffered_bytes() >= self.config.fetch_buffer_bytes {
+        if self.is_buffer_full(now) {
+            for queue in self.lane_queues.values_mut() {
+                queue.since = now.monotonic;
+            }
             return;
+        }
+        let over = self.lane_queues.iter().filter(|(node_id, queue)| {
+            queue.since + LANE_WAIT_MS <= now.monotonic || self.free_lane(**node_id).is_some()
+        });
+        let over: Vec<i32> = over.map(|(&node_id, _)| node_id).collect();
+        for &node_id in &over {
+            self.end_lane_queue(node_id);
         }
         let mut wanted = self.wanted(now);
         let mut gave_up = false;
-        for &node_id in wanted.keys() {
-            if self.free_lane(node_id).is_some() {
-                continue;
-            }
-            let since = lanes_wanted.get(&node_id).copied();
-            let since = since.unwrap_or(now.monotonic);
-            if since + LANE_WAIT_MS <= now.monotonic {
+        for node_id in over {
+            if wanted.contains_key(&node_id) && self.free_lane(node_id).is_none() {
                 self.abandon_oldest(node_id);
                 gave_up = true;
-            } else {
-                self.lanes_wanted.insert(node_id, since);
             }
         }
         if gave_up {
             wanted = self.wanted(now);
         }
         for (node_id, partitions) in wanted {
-            if let Some(lane) = self.free_lane(node_id) {
-                self.send_fetch(now, node_id, lane, partitions);
+            match self.free_lane(node_id) {
+                Some(lane) => self.send_fetch(now, node_id, lane, partitions),
+                None => self.wait_for_lane(now, node_id, partitions),
             }
         }
     }
 
     /// When nodes whose fetches all wait are not waited for any longer.
-    pub(super) fn lane_deadline(&self) -> Option<Instant> {
-        let since = self.lanes_wanted.values().min()?;
-        Some(*since + LANE_WAIT_MS)
+    pub(super) fn lane_deadline(&mut self, now: Now) -> Option<Instant> {
+        let since = self.lane_queues.values().map(|queue| queue.since).min()?;
+        (!self.is_buffer_full(now)).then_some(since + LANE_WAIT_MS)
+    }
+
+    fn is_buffer_full(&mut self, now: Now) -> bool {
+        self.config.fetch_buffer_bytes <= self.partitions.agenda(now).buffered_bytes()
+    }
+
+    fn wait_for_lane(&mut self, now: Now, node_id: i32, wanted: Wanted) {
+        let queue = self.lane_queues.entry(node_id).or_insert(LaneQueue {
+            since: now.monotonic,
+            partitions: BTreeSet::new(),
+        });
+        for (name, ..) in wanted {
+            if let Some(state) = self.partitions.get_mut(&name) {
+                state.waits_for_lane = true;
+                queue.partitions.insert(name);
+            }
+        }
+    }
+
+    /// What waits for a lane of the node is looked at again.
+    fn end_lane_queue(&mut self, node_id: i32) {
+        let queue = self.lane_queues.remove(&node_id);
+        for name in queue.into_iter().flat_map(|queue| queue.partitions) {
+            if let Some(state) = self.partitions.get_mut(&name) {
+                state.waits_for_lane = false;
+            }
+        }
+    }
+
+    /// Metadata have been read: what waits for a lane of one node may have moved to another.
+    pub(super) fn end_lane_queues(&mut self) {
+        let nodes: Vec<i32> = self.lane_queues.keys().copied().collect();
+        for node_id in nodes {
+            self.end_lane_queue(node_id);
+        }
     }
 
     fn free_lane(&self, node_id: i32) -> Option<u8> {

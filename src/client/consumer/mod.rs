@@ -29,7 +29,7 @@ use crate::now::{Instant, Now};
 use crate::protocol::messages::metadata_request::MetadataRequest;
 use crate::protocol::{ErrorCode, Request, Response};
 use agenda::List;
-use fetcher::Fetch;
+use fetcher::{Fetch, LaneQueue};
 use heartbeats::Heartbeats;
 use membership::{Membership, State};
 use offsets::Commits;
@@ -50,8 +50,8 @@ pub struct Consumer {
     /// What is under way, by node and lane.
     fetching: BTreeMap<(i32, u8), Fetch>,
     fetches_sent: u32,
-    /// Since when nodes lead something to be fetched, while all their fetches wait.
-    lanes_wanted: BTreeMap<i32, Instant>,
+    /// By node.
+    lane_queues: BTreeMap<i32, LaneQueue>,
     last_delivered: Option<TopicPartition>,
     /// With the most records of each.
     polls: VecDeque<(CommandId, usize)>,
@@ -121,7 +121,7 @@ impl Consumer {
             commits: Commits::default(),
             fetching: BTreeMap::new(),
             fetches_sent: 0,
-            lanes_wanted: BTreeMap::new(),
+            lane_queues: BTreeMap::new(),
             last_delivered: None,
             polls: VecDeque::new(),
             listing: Vec::new(),
@@ -389,6 +389,7 @@ impl Consumer {
             Answer::Metadata(Ok(())) => {
                 self.refuse_topics(now);
                 self.find_leaders(now);
+                self.end_lane_queues();
                 self.metadata_read(now);
             }
             // They are asked for again until they come.
@@ -577,7 +578,7 @@ impl Consumer {
         let pauses = self.partitions.agenda(now).deadline().into_iter();
         let membership = self.membership.deadline(now);
         let commits = self.commits.deadline(now, self.config.auto_commit);
-        let lanes = self.lane_deadline();
+        let lanes = self.lane_deadline(now);
         pauses.chain(membership).chain(commits).chain(lanes).min()
     }
 }

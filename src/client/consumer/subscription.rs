@@ -61,6 +61,8 @@ pub(super) struct Partition {
     pub offset_reset: OffsetReset,
     /// Nobody could be asked: it waits for metadata.
     pub leaderless: bool,
+    /// It is to be fetched when its leader has a lane for it.
+    pub waits_for_lane: bool,
     /// After an error, nothing is asked before this.
     pub not_before: Instant,
     pub failures: Failures,
@@ -111,6 +113,7 @@ impl Partitions {
             revoking: false,
             offset_reset,
             leaderless: false,
+            waits_for_lane: false,
             not_before: Instant::default(),
             failures: Failures::default(),
             failed_leader_epoch: -1,
@@ -214,6 +217,7 @@ impl Partitions {
             Position::At(offset) => {
                 let is_asked = |asked: Asked| asked.is_for(state.fence, offset);
                 !state.asked.is_some_and(is_asked)
+                    && !state.waits_for_lane
                     && state.buffer.is_none()
                     && !state.revoking
                     && !paused
