@@ -1,26 +1,12 @@
 //! The simulator with an oracle of steps: `npm run sim:steps -- [--scale S] [--seeds N] [--from S]
 //! [--planted NAME]`.
-//!
-//! A step is one basic block. What an event costs is counted whatever code it runs through, so a
-//! scan of everything is seen wherever somebody writes one.
+
+mod steps;
 
 use std::process::ExitCode;
+use steps::steps;
 use tablog::planted::{self, PlantedBug};
 use tablog::sim::{self, Scale, Watch, WorkCounts};
-
-/// Only this thread runs. Nothing may be called to count a step: what is called is counted.
-static mut STEPS: u64 = 0;
-
-#[unsafe(no_mangle)]
-extern "C" fn __sanitizer_cov_trace_pc() {
-    // SAFETY: there is one thread.
-    unsafe { STEPS += 1 }
-}
-
-fn steps() -> u64 {
-    // SAFETY: there is one thread.
-    unsafe { STEPS }
-}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
