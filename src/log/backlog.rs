@@ -1,10 +1,10 @@
 //! What waits for a commit, over all logs.
 
-use super::PartitionId;
 use super::maintenance::TRIM_PARTITIONS_MAX;
+use super::{AppendOrigin, PartitionId};
 use crate::now::{Instant, Now};
 use crate::storage::Reserve;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes that may wait for a commit, over all partitions; beyond it appends are refused.
 pub const UNCOMMITTED_BYTES_MAX: usize = 32 << 20;
@@ -14,14 +14,22 @@ pub const UNCOMMITTED_BYTES_MAX: usize = 32 << 20;
 pub const BACKGROUND_RETRY_MS: u64 = 5_000;
 
 /// What waits for a commit.
+///
+/// Batches are committed together, but for a while after a refusal, which is mostly that of a full
+/// quota: then what coordinators append goes by itself, with its share of the reserve, so that
+/// sends which are refused again and again keep nobody from reading.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    /// Logs with batches that no commit has taken up.
-    appended: BTreeSet<PartitionId>,
-    /// Of them and of the commit in flight.
+    /// Logs with batches that no commit has taken up, some of them clients'.
+    records: BTreeSet<PartitionId>,
+    /// Logs with such batches of coordinators only, and how many bytes.
+    coordinated: BTreeMap<PartitionId, usize>,
+    /// What coordinators have appended serves for more than reading.
+    whole_reserve: bool,
+    /// The last commit was of coordinators alone.
+    coordinated_went: bool,
+    /// Of all of them and of the commit in flight.
     bytes: usize,
-    /// What the batches that no commit has taken up may use when the quota is full.
-    reserve: Option<Reserve>,
     /// Logs whose head row must be written, alone.
     heads: BTreeSet<PartitionId>,
     /// Logs of which everything must be deleted.
@@ -36,35 +44,54 @@ impl Backlog {
         self.bytes < UNCOMMITTED_BYTES_MAX
     }
 
-    /// A log has so many more bytes, which may use a reserve. One commit for all: a node's own
-    /// records may not take others along.
-    pub fn appended(&mut self, id: PartitionId, bytes: usize, reserve: Reserve) {
+    /// A log has so many more bytes.
+    pub fn appended(&mut self, id: PartitionId, bytes: usize, origin: AppendOrigin) {
         self.bytes += bytes;
-        self.appended.insert(id);
-        match reserve {
-            Reserve::None => self.reserve = Some(Reserve::None),
-            reserve => {
-                self.reserve.get_or_insert(reserve);
-            }
+        if origin != AppendOrigin::Coordinator {
+            self.coordinated.remove(&id);
+            self.records.insert(id);
+        } else if !self.records.contains(&id) {
+            *self.coordinated.entry(id).or_default() += bytes;
         }
     }
 
     /// Lets what a coordinator has appended use the whole reserve.
     pub fn use_whole_reserve(&mut self) {
-        if let Some(Reserve::Part) = self.reserve {
-            self.reserve = Some(Reserve::All);
-        }
+        self.whole_reserve = !self.coordinated.is_empty();
     }
 
-    /// The logs with batches that no commit has taken up.
-    pub fn logs(&self) -> &BTreeSet<PartitionId> {
-        &self.appended
+    /// Whether there are batches that no commit has taken up.
+    pub fn has_appended(&self) -> bool {
+        !self.records.is_empty() || !self.coordinated.is_empty()
     }
 
-    /// Takes them for a commit, with what they may use.
+    /// Takes logs with batches for a commit, with what they may use.
     pub fn take(&mut self) -> (BTreeSet<PartitionId>, Reserve) {
-        let reserve = self.reserve.take().unwrap_or_default();
-        (std::mem::take(&mut self.appended), reserve)
+        let apart = self.background_from.is_some()
+            && !self.records.is_empty()
+            && !self.coordinated.is_empty();
+        // In turns, since either may go on without end.
+        self.coordinated_went = match apart {
+            true => !self.coordinated_went,
+            false => self.records.is_empty(),
+        };
+        if self.coordinated_went {
+            let reserve = match (self.coordinated.is_empty(), self.whole_reserve) {
+                (true, _) => Reserve::None,
+                (false, true) => Reserve::All,
+                (false, false) => Reserve::Part,
+            };
+            self.whole_reserve = false;
+            let taken = std::mem::take(&mut self.coordinated);
+            return (taken.into_keys().collect(), reserve);
+        }
+        let mut taken = std::mem::take(&mut self.records);
+        if !apart {
+            // One commit for all of them: a node's own records may not take others along.
+            taken.extend(std::mem::take(&mut self.coordinated).into_keys());
+            self.whole_reserve = false;
+        }
+        (taken, Reserve::None)
     }
 
     /// Bytes are committed.
@@ -72,10 +99,18 @@ impl Backlog {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// Nothing waits any more, as it is taken back: the logs that it was of.
-    pub fn clear(&mut self) -> BTreeSet<PartitionId> {
-        self.bytes = 0;
-        self.take().0
+    /// A commit was refused, with batches of these logs: what stands behind them is taken back, and
+    /// so are all records, which will hardly fare better. Returns all logs of which.
+    pub fn refused(
+        &mut self,
+        committing: impl Iterator<Item = PartitionId>,
+    ) -> BTreeSet<PartitionId> {
+        let mut refused = std::mem::take(&mut self.records);
+        refused.extend(committing);
+        self.coordinated.retain(|id, _| !refused.contains(id));
+        self.whole_reserve &= !self.coordinated.is_empty();
+        self.bytes = self.coordinated.values().sum();
+        refused
     }
 
     /// Bytes that wait, or are in the commit in flight.
@@ -86,7 +121,8 @@ impl Backlog {
 
     /// A log is gone, with bytes that were not committed: everything of it is to be deleted.
     pub fn remove(&mut self, id: PartitionId, bytes: usize) {
-        self.appended.remove(&id);
+        self.records.remove(&id);
+        self.coordinated.remove(&id);
         self.heads.remove(&id);
         self.bytes -= bytes;
         self.removals.insert(id);

@@ -100,11 +100,11 @@ impl LogManager {
     }
 
     fn add_batches(&mut self, now: Now, builder: &mut CommitBuilder) {
+        let (uncommitted, reserve) = self.backlog.take();
         let moved = match self.is_holding() {
             true => BTreeSet::new(),
-            false => self.choose_moves(),
+            false => self.choose_moves(&uncommitted),
         };
-        let (uncommitted, reserve) = self.backlog.take();
         // Moving what is stored already can wait for room.
         builder.use_reserve(match moved.is_subset(&uncommitted) {
             true => reserve,
@@ -140,7 +140,7 @@ impl LogManager {
     }
 
     /// The logs whose whole tails go into segments with this commit.
-    fn choose_moves(&mut self) -> BTreeSet<PartitionId> {
+    fn choose_moves(&mut self, uncommitted: &BTreeSet<PartitionId>) -> BTreeSet<PartitionId> {
         let background = self.backlog.background_from().is_none();
         let direct_bytes_min = self.limits.direct_bytes_min;
         let is_large = |log: &Log| match background {
@@ -148,13 +148,12 @@ impl LogManager {
             // The tail stays where it is: writing it again may be what fails.
             false => log.uncommitted_bytes() >= direct_bytes_min,
         };
-        let uncommitted = self.backlog.logs().iter().copied();
-        let mut moved: BTreeSet<PartitionId> = uncommitted
+        let mut moved: BTreeSet<PartitionId> = (uncommitted.iter().copied())
             .filter(|id| self.logs.get(id).is_some_and(is_large))
             .collect();
         if background {
             moved.extend(self.maintenance.take_moves());
-            let idle = self.backlog.logs().is_empty();
+            let idle = uncommitted.is_empty();
             let (journal, limits) = (&self.journal, &self.limits);
             if journal.must_move(limits) || (idle && journal.may_move(limits)) {
                 moved.extend(self.journal.oldest().take(MOVE_PARTITIONS_MAX));
@@ -274,7 +273,7 @@ impl LogManager {
     }
 
     /// Nothing of the commit is stored. What it had appended is taken back, and so is what was
-    /// appended since, as it stands behind it.
+    /// appended since and stands behind it.
     fn not_committed(
         &mut self,
         now: Now,
@@ -302,10 +301,8 @@ impl LogManager {
         if commit.appended_bytes == 0 {
             return;
         }
-        let mut appended = self.backlog.clear();
-        appended.extend(commit.logs.keys());
-        appended.extend(held);
-        for id in appended {
+        let committing = commit.logs.keys().copied().chain(held);
+        for id in self.backlog.refused(committing) {
             if let Some(log) = self.logs.get_mut(&id)
                 && log.log_end_offset > log.durable_end
             {

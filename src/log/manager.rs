@@ -17,7 +17,7 @@ use super::{
 };
 use crate::now::{Instant, Now};
 use crate::planted::{self, PlantedBug};
-use crate::storage::{Reserve, StorageError, StorageReply, StorageRequest};
+use crate::storage::{StorageError, StorageReply, StorageRequest};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -231,12 +231,8 @@ impl LogManager {
         let before = log.tail.size_bytes();
         let appended = log.append(now.wall.0, batch, origin, leader_epoch)?;
         if !appended.duplicate {
-            let reserve = match origin {
-                AppendOrigin::Coordinator => Reserve::Part,
-                AppendOrigin::Client | AppendOrigin::Replication => Reserve::None,
-            };
             let bytes = log.tail.size_bytes() - before;
-            self.backlog.appended(id, bytes, reserve);
+            self.backlog.appended(id, bytes, origin);
         }
         Ok(appended)
     }

@@ -41,7 +41,7 @@ impl LogManager {
             };
         };
         let due = held.until <= now.monotonic;
-        if held.request.is_none() || (self.backlog.logs().is_empty() && !due) {
+        if held.request.is_none() || (!self.backlog.has_appended() && !due) {
             return Vec::new();
         }
         let later = self.start_commit(now);

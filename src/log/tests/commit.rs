@@ -121,11 +121,51 @@ fn records_have_nothing_of_the_reserve_also_when_a_coordinator_shares_their_comm
     node.logs.use_whole_reserve();
     coordinator(&mut node);
     assert_eq!(reserve(&mut node), Reserve::All);
+    node.advance(BACKGROUND_RETRY_MS as i64);
     coordinator(&mut node);
     node.produce(p0(), &[1]);
     coordinator(&mut node);
     node.logs.use_whole_reserve();
     assert_eq!(reserve(&mut node), Reserve::None);
+}
+
+#[test]
+fn records_that_are_refused_again_and_again_do_not_keep_a_coordinator_from_writing() {
+    let mut node = Node::new();
+    node.ensure(id(1), LogConfig::default());
+    node.produce(p0(), &[1]);
+    node.submit();
+    // While it is under way a member joins, and the next records are sent.
+    let bytes = batch(node.now.wall.0, &[2]);
+    let appended = (node.logs).append(node.now, id(1), bytes, AppendOrigin::Coordinator, 0);
+    appended.expect("it is no record of a client");
+    node.produce(p0(), &[3]);
+    node.step(Outcome::OnlyReserve);
+    assert_eq!(node.logs.log_end_offset(p0()), Some(0));
+    assert_eq!(node.logs.log_end_offset(id(1)), Some(1));
+
+    node.produce(p0(), &[4]);
+    node.step(Outcome::OnlyReserve);
+    assert_eq!(node.logs.durable_end(id(1)), Some(1));
+    node.step(Outcome::OnlyReserve);
+    assert_eq!(node.logs.durable_end(p0()), Some(0));
+    assert_eq!(node.logs.backlog.bytes(), 0);
+}
+
+#[test]
+fn after_a_refusal_a_coordinator_that_writes_on_does_not_keep_records_waiting() {
+    let mut node = Node::new();
+    node.ensure(id(1), LogConfig::default());
+    node.produce(p0(), &[1]);
+    node.step(Outcome::Failed);
+    for round in 0..4 {
+        node.produce(p0(), &[round]);
+        let bytes = batch(node.now.wall.0, &[round]);
+        let appended = (node.logs).append(node.now, id(1), bytes, AppendOrigin::Coordinator, 0);
+        appended.expect("it is no record of a client");
+        node.step(Outcome::Done);
+    }
+    assert_eq!(node.logs.durable_end(p0()), Some(4));
 }
 
 #[test]
