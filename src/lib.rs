@@ -20,6 +20,7 @@ pub mod storage {
     pub mod indexed_db;
     pub mod medium;
     pub mod memory;
+    pub mod quota;
     pub mod room;
     pub mod settle;
 }

@@ -22,11 +22,15 @@ pub enum PlantedBug {
     AllLeaderEpochsRaised,
     /// A failed commit has the broker registered again.
     RegistrationPerRollback,
+    /// A consumer commits what it was handed out before a rebalance under the generation after.
+    CommitUnderForeignGeneration,
+    /// Records may use the room that is kept back for a full quota.
+    ReserveUsedByRecords,
 }
 
 impl PlantedBug {
     /// Every planted bug, in the order of the command's help.
-    pub const ALL: [PlantedBug; 8] = [
+    pub const ALL: [PlantedBug; 10] = [
         PlantedBug::NoFence,
         PlantedBug::AcknowledgedBeforeCommit,
         PlantedBug::ProducerStateNotRestored,
@@ -35,6 +39,8 @@ impl PlantedBug {
         PlantedBug::CoordinatorNotReplayed,
         PlantedBug::AllLeaderEpochsRaised,
         PlantedBug::RegistrationPerRollback,
+        PlantedBug::CommitUnderForeignGeneration,
+        PlantedBug::ReserveUsedByRecords,
     ];
 }
 

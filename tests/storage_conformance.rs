@@ -5,6 +5,7 @@ use pollster::block_on;
 use tablog::storage::conformance;
 use tablog::storage::faulty::{FaultyMedium, FaultyStorage, Outcome};
 use tablog::storage::memory::MemoryStorage;
+use tablog::storage::quota::Quota;
 use tablog::storage::settle::{COMMIT_ATTEMPTS_MAX, commit_settled};
 use tablog::storage::{Fence, KeyRange, Storage, StorageError, Store, WriteBatch};
 
@@ -21,25 +22,6 @@ mod memory {
         };
     }
     tablog::storage_conformance_tests!(test);
-
-    #[test]
-    fn a_full_quota_refuses_the_batch_as_a_whole_and_reads_go_on() {
-        let storage = MemoryStorage::with_quota_bytes(10);
-        let fence = block_on(storage.open()).expect("it is not closed");
-        let fence =
-            block_on(storage.commit(fence, &put("1", 8))).expect("nothing stands in its way");
-        let mut replacing = put("2", 10);
-        replacing.delete(KeyRange::all(Store::Journal));
-        let refused = block_on(storage.commit(fence, &replacing));
-        assert_eq!(refused, Err(StorageError::Quota));
-        let read = block_on(storage.read(&KeyRange::all(Store::Journal), 100))
-            .expect("nothing stands in its way");
-        assert_eq!(read.len(), 1);
-        assert_eq!(read[0].key, b"1");
-        let mut freeing = put("2", 9);
-        freeing.delete(KeyRange::all(Store::Journal));
-        block_on(storage.commit(fence, &freeing)).expect("nothing stands in its way");
-    }
 }
 
 mod faulty {
@@ -100,6 +82,27 @@ mod faulty {
         let fenced = block_on(commit_settled(&storage, fence, &put("1", 1)));
         assert_eq!(fenced, Err(StorageError::Fenced { found }));
         assert_eq!(rows(&medium), 0);
+    }
+
+    #[test]
+    fn a_full_quota_refuses_the_batch_as_a_whole_and_reads_go_on() {
+        const RECORDS: usize = 100;
+        let quota = Quota::new(0);
+        let medium = FaultyMedium::within(&quota);
+        let storage = FaultyStorage::new(&medium);
+        let fence = block_on(storage.open()).expect("there is room");
+        let fence = block_on(storage.commit(fence, &put("1", RECORDS))).expect("there is room");
+        quota.set_limit(Some(quota.used_bytes()));
+        let mut replacing = put("2", RECORDS);
+        replacing.delete(KeyRange::all(Store::Journal));
+        let refused = block_on(storage.commit(fence, &replacing));
+        assert_eq!(refused, Err(StorageError::Quota));
+        assert_eq!(rows(&medium), 1);
+        let mut deleting = WriteBatch::default();
+        deleting.delete(KeyRange::all(Store::Journal));
+        let fence = block_on(storage.commit(fence, &deleting)).expect("it frees room");
+        assert_eq!(quota.used_bytes(), 0);
+        block_on(storage.commit(fence, &put("2", RECORDS))).expect("there is room again");
     }
 
     #[test]

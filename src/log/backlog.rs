@@ -3,6 +3,7 @@
 use super::maintenance::TRIM_PARTITIONS_MAX;
 use super::{AppendOrigin, PartitionId};
 use crate::now::{Instant, Now};
+use crate::planted::{self, PlantedBug};
 use crate::storage::Reserve;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,7 +92,11 @@ impl Backlog {
             taken.extend(std::mem::take(&mut self.coordinated).into_keys());
             self.whole_reserve = false;
         }
-        (taken, Reserve::None)
+        let reserve = match planted::active(PlantedBug::ReserveUsedByRecords) {
+            true => Reserve::All,
+            false => Reserve::None,
+        };
+        (taken, reserve)
     }
 
     /// Bytes are committed.

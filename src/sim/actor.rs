@@ -73,6 +73,9 @@ pub trait Actor {
     /// Nothing goes wrong any more: what begins now must end well.
     fn heal(&mut self);
 
+    /// There is no room for what it may send, which must be answered all the same.
+    fn overfill(&mut self) {}
+
     /// Whether its work is done, under faults.
     fn is_done(&self) -> bool;
 

@@ -2,6 +2,7 @@
 //! was promised. It speaks in frames, so it depends on no client.
 
 use super::actor::{Actor, Context, Signal, Wish};
+use super::clearing::{self, Clearing};
 use super::oracle::Oracle;
 use super::scheduler::Random;
 use super::workload::{TopicPlan, Workload};
@@ -57,6 +58,7 @@ pub struct Auditor {
     committed: BTreeMap<TopicPartition, i64>,
     coordinator_found: bool,
     last: Option<LastAudit>,
+    clearing: Clearing,
 }
 
 /// A question without an answer.
@@ -96,6 +98,7 @@ impl Auditor {
             committed: BTreeMap::new(),
             coordinator_found: false,
             last: None,
+            clearing: Clearing::default(),
         }
     }
 
@@ -124,6 +127,22 @@ impl Auditor {
     pub fn is_last_audit_done(&self) -> bool {
         let last = self.last.as_ref();
         last.is_some_and(|last| last.through.values().all(|through| *through))
+    }
+
+    /// Deletes all records that may be deleted, after the last audit.
+    pub fn begin_clearing(&mut self, oracle: &mut Oracle) {
+        let partitions = self.positions.keys();
+        let deletable = partitions.filter(|it| oracle.is_deletable(&it.topic));
+        let deletable: Vec<_> = deletable.cloned().collect();
+        for partition in &deletable {
+            oracle.deletion_asked(partition, i64::MAX);
+        }
+        self.clearing = Clearing::new(deletable);
+    }
+
+    /// Whether it has deleted them.
+    pub fn is_clearing_done(&self) -> bool {
+        self.clearing.is_done()
     }
 
     fn ask(&mut self, now: Now, context: &mut Context<'_>) {
@@ -181,6 +200,10 @@ impl Auditor {
         if !self.lost.is_empty() {
             asked.version = 5;
             return list_offsets(&self.lost);
+        }
+        if !self.clearing.is_done() {
+            asked.version = clearing::VERSION;
+            return self.clearing.question();
         }
         if self.last.is_some() {
             return self.fetch(asked, context);
@@ -312,6 +335,7 @@ impl Auditor {
                 }
             }
             Response::Fetch(response) => self.fetched(&asked, response, newest, context),
+            Response::DeleteRecords(response) => self.clearing.answered(&response, context.counts),
             Response::ListOffsets(response) => self.starts_listed(&response, context),
             Response::FindCoordinator(response) => {
                 self.coordinator_found = response.error_code == 0;
@@ -482,7 +506,7 @@ impl Actor for Auditor {
         match signal {
             Signal::Act => {
                 let idle = self.asked.is_none();
-                if idle && !self.is_last_audit_done() {
+                if idle && !(self.is_last_audit_done() && self.is_clearing_done()) {
                     self.ask(now, context);
                 }
             }

@@ -10,6 +10,7 @@ use super::network::{Arrival, Direction, Network, PipeId};
 use super::node::Side;
 use super::oracle::Oracle;
 use super::plan::Plan;
+use super::producers::LAST_SENDS;
 use super::report::{Counts, Report, Trace};
 use super::run::Watch;
 use super::scale::Scale;
@@ -28,8 +29,12 @@ const UNDER_WAY_MS_MAX: u64 = 1_000;
 const STEPS_MAX: u64 = 2_000_000;
 /// How often it is looked whether the run may go on to what comes next: that asks every client.
 const LOOK_MS: u64 = 5;
-/// How long the quota stays full, at most.
-const QUOTA_MS_MAX: u64 = 3_000;
+/// Room that is left, and filled, before the quota is full in the end.
+const FILLED_BYTES: usize = 50_000;
+/// What a record takes beyond its value, generously.
+const RECORD_BYTES: usize = 150;
+/// What is written besides the last sends, generously.
+const ROOM_BYTES: usize = 3_000;
 /// How long a zombie lives, at most.
 const ZOMBIE_MS_MAX: u64 = 10_000;
 
@@ -42,7 +47,11 @@ pub struct Cluster {
     /// Those of the plan.
     faults: Faults,
     faults_left: u64,
-    quota_full: u64,
+    /// How often the quota was full.
+    quotas: u64,
+    full_in_the_end: bool,
+    /// Of all producers, generously.
+    last_sends_bytes: usize,
     steps: u64,
 }
 
@@ -59,10 +68,13 @@ impl Cluster {
             workload,
             faults,
             faults_max,
+            full_in_the_end,
         } = plan;
         let mut counts = Counts::default();
         counts.plan(scale, &workload);
         let waiting = workload.producers * workload.sends_open_max;
+        let send_bytes = 2 * workload.records_max * (workload.padding_bytes_max + RECORD_BYTES);
+        let last_sends_bytes = 2 * (workload.producers * LAST_SENDS * send_bytes + ROOM_BYTES);
         let things = workload.partitions() + workload.members() + waiting;
         let work = Work::new(watch.meter, things);
         let oracle = Oracle::new(&workload);
@@ -74,7 +86,9 @@ impl Cluster {
             crowd,
             faults,
             faults_left: faults_max,
-            quota_full: 0,
+            quotas: 0,
+            full_in_the_end,
+            last_sends_bytes,
             steps: 0,
         }
     }
@@ -100,6 +114,16 @@ impl Cluster {
         // What was sent with acks=0 is answered before it arrives.
         let settled = self.world.now().monotonic + UNDER_WAY_MS_MAX;
         self.run_while(|cluster| cluster.world.now().monotonic < settled);
+        if self.full_in_the_end {
+            self.world.line(|| "=== the quota is full".to_owned());
+            self.fill_quota(FILLED_BYTES);
+            self.crowd.overfill(&mut self.world);
+            self.run_until(QUIET_MS_MAX, "answers under a full quota", |cluster| {
+                cluster.waits_for().is_none()
+            });
+            let ended = self.lives.crash(&mut self.world);
+            self.deliver(ended);
+        }
         self.crowd.begin_last_audit(&mut self.world);
         self.run_until(QUIET_MS_MAX, "the last audit", |cluster| {
             cluster.crowd.is_last_audit_done()
@@ -108,6 +132,38 @@ impl Cluster {
             cluster.waits_for().is_none() && cluster.unassigned().is_none()
         });
         self.world.oracle.settle();
+        if self.full_in_the_end {
+            self.free_room();
+        }
+    }
+
+    /// Under a full quota everything is deleted that may be; then there is room for new records.
+    fn free_room(&mut self) {
+        let deleted_bytes = self.world.oracle.deletable_bytes();
+        self.crowd.begin_clearing(&mut self.world);
+        self.run_until(QUIET_MS_MAX, "deleting under a full quota", |cluster| {
+            cluster.crowd.is_clearing_done()
+        });
+        if deleted_bytes < self.last_sends_bytes {
+            return;
+        }
+        let room_for = self.last_sends_bytes / 2;
+        self.run_until(QUIET_MS_MAX, "room that was freed", |cluster| {
+            let quota = cluster.lives.quota();
+            quota.full_bytes() + room_for <= quota.limit().unwrap_or(usize::MAX)
+        });
+        self.world.counts.fault("room freed under a full quota");
+        self.crowd.heal(&mut self.world);
+        self.run_until(QUIET_MS_MAX, "sends into freed room", |cluster| {
+            cluster.waits_for().is_none()
+        });
+    }
+
+    /// From now on everything together takes no more than it does now, and what is given.
+    fn fill_quota(&mut self, left_bytes: usize) {
+        let quota = self.lives.quota();
+        quota.set_limit(Some(quota.full_bytes() + left_bytes));
+        self.quotas += 1;
     }
 
     /// What became of it.
@@ -130,7 +186,7 @@ impl Cluster {
             .line(|| "=== nothing goes wrong any more".to_owned());
         self.faults = Faults::none();
         self.world.faults = Faults::none();
-        self.quota_full = 0;
+        self.lives.quota().set_limit(None);
         let ended = self.lives.end_zombies(&mut self.world);
         self.deliver(ended);
         self.crowd.heal(&mut self.world);
@@ -182,9 +238,7 @@ impl Cluster {
         let world = &mut self.world;
         let outgoing = match step {
             Step::Disk(life, side, incarnation) => {
-                let full = self.quota_full > 0;
-                self.lives.disk_step(world, (life, side, incarnation), full);
-                return;
+                return self.lives.disk_step(world, (life, side, incarnation));
             }
             Step::Stored(life, side, incarnation, reply) => {
                 self.lives.stored(world, (life, side, incarnation), reply)
@@ -211,8 +265,8 @@ impl Cluster {
             }
             Step::Fault => return self.fault(),
             Step::QuotaFreed(number) => {
-                if self.quota_full == number {
-                    self.quota_full = 0;
+                if self.quotas == number {
+                    self.lives.quota().set_limit(None);
                 }
                 return;
             }
@@ -396,9 +450,10 @@ impl Cluster {
                 world.shift_wall(ms - 60_000);
             }
             Fault::Quota => {
-                self.quota_full += 1;
-                let ms = world.random.between(1, QUOTA_MS_MAX);
-                world.after(ms, Step::QuotaFreed(self.quota_full));
+                let left_bytes = world.random.between(0, self.faults.quota_left_bytes_max);
+                let ms = world.random.between(1, self.faults.quota_ms_max);
+                self.fill_quota(left_bytes as usize);
+                self.world.after(ms, Step::QuotaFreed(self.quotas));
             }
             Fault::ClientCrash => {
                 if let Some(number) = self.crowd.any(&mut world.random) {

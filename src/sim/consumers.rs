@@ -7,7 +7,7 @@ use super::scheduler::Random;
 use super::workload::{GroupPlan, Workload};
 use crate::client::consumer::{
     AutoCommit, Consumer, ConsumerCommand, ConsumerConfig, ConsumerEvent, ConsumerOutput,
-    FetchedBatch, IsolationLevel, OffsetReset, Subscription,
+    FetchedBatch, IsolationLevel, OffsetReset, OffsetToCommit, Subscription,
 };
 use crate::client::{ClientConfig, ClientEvent, CommandId, TopicPartition};
 use crate::now::Now;
@@ -23,6 +23,8 @@ const WORK_MS_MAX: u64 = 20;
 const PAUSING: f64 = 0.05;
 /// How often a member goes back before it works, where members do.
 const SEEKING: f64 = 0.03;
+/// How often a member commits what was taken away from it.
+const LATE_COMMIT: f64 = 0.5;
 
 /// A consumer and the application that uses it.
 pub struct ConsumerActor {
@@ -37,6 +39,8 @@ pub struct ConsumerActor {
     healed: bool,
     /// By partition that is assigned.
     sessions: BTreeMap<TopicPartition, Session>,
+    /// What was taken away, and how far it had come there.
+    former: BTreeMap<TopicPartition, i64>,
     working: VecDeque<FetchedBatch>,
     polls: BTreeSet<CommandId>,
     paused: BTreeSet<TopicPartition>,
@@ -116,6 +120,7 @@ impl ConsumerActor {
             subscribed: false,
             healed: false,
             sessions: BTreeMap::new(),
+            former: BTreeMap::new(),
             working: VecDeque::new(),
             polls: BTreeSet::new(),
             paused: BTreeSet::new(),
@@ -242,7 +247,10 @@ impl ConsumerActor {
             ConsumerEvent::Revoked { partitions } | ConsumerEvent::Lost { partitions } => {
                 context.counts.operation("partitions taken away", true);
                 for partition in partitions {
-                    self.sessions.remove(&partition);
+                    let session = self.sessions.remove(&partition);
+                    if let Some(position) = session.and_then(|session| session.position) {
+                        self.former.insert(partition, position);
+                    }
                 }
             }
             ConsumerEvent::CommitOffsets { offsets, .. } => {
@@ -377,6 +385,32 @@ impl ConsumerActor {
             let command = ConsumerCommand::Commit { id, offsets: None };
             self.feed(now, ClientEvent::Command(command), context);
         }
+        if !self.plan.by_hand && context.random.chance(LATE_COMMIT) {
+            self.commit_late(now, context);
+        }
+    }
+
+    /// Commits what was taken away meanwhile, as a handler does that took too long.
+    fn commit_late(&mut self, now: Now, context: &mut Context<'_>) {
+        let mut former = self.former.keys();
+        let gone = former.find(|partition| !self.sessions.contains_key(partition));
+        let gone = gone
+            .cloned()
+            .and_then(|gone| self.former.remove_entry(&gone));
+        let Some((partition, offset)) = gone else {
+            return;
+        };
+        context.counts.operation("commit too late", true);
+        let id = self.command_id();
+        let offset = OffsetToCommit {
+            topic: partition.topic,
+            partition: partition.partition,
+            offset,
+            metadata: None,
+        };
+        let offsets = Some(vec![offset]);
+        let command = ConsumerCommand::Commit { id, offsets };
+        self.feed(now, ClientEvent::Command(command), context);
     }
 
     /// Pauses a partition, or resumes it.

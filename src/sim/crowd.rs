@@ -70,6 +70,17 @@ impl Crowd {
         self.auditor.is_last_audit_done()
     }
 
+    /// The auditor begins to delete everything that it may delete.
+    pub fn begin_clearing(&mut self, world: &mut World) {
+        self.auditor.begin_clearing(&mut world.oracle);
+        world.after(0, Step::Act(AUDITOR, 0));
+    }
+
+    /// Whether it has deleted all of it.
+    pub fn is_clearing_done(&self) -> bool {
+        self.auditor.is_clearing_done()
+    }
+
     /// The applications begin.
     pub fn begin(&self, world: &mut World) {
         for (number, client) in &self.clients {
@@ -81,6 +92,14 @@ impl Crowd {
     pub fn heal(&mut self, world: &mut World) {
         for (number, client) in &mut self.clients {
             client.actor.heal();
+            world.after(0, Step::Act(*number, client.life));
+        }
+    }
+
+    /// There is no room for what is sent from now on.
+    pub fn overfill(&mut self, world: &mut World) {
+        for (number, client) in &mut self.clients {
+            client.actor.overfill();
             world.after(0, Step::Act(*number, client.life));
         }
     }

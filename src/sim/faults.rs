@@ -20,6 +20,10 @@ pub struct Faults {
     pub commit_failed: f64,
     /// Of each load: the medium refuses.
     pub load_failed: f64,
+    /// How long a quota stays full, at most, in ms.
+    pub quota_ms_max: u64,
+    /// Room that a full quota leaves beyond the reserve, at most, in bytes.
+    pub quota_left_bytes_max: u64,
     /// Slowest answer of storage, in ms.
     pub storage_ms_max: u64,
     /// Slowest frame, in ms.
@@ -120,6 +124,8 @@ impl Faults {
             unknown_not_applied,
             commit_failed,
             load_failed,
+            quota_ms_max: random.pick(&[1_000, 3_000, 3_000, 20_000]),
+            quota_left_bytes_max: random.pick(&[0, 300, 3_000, 30_000]),
             storage_ms_max: random.pick(&[0, 2, 10, 60]),
             network_ms_max: random.pick(&[0, 1, 5, 40]),
             straggler,
@@ -131,6 +137,7 @@ impl Faults {
     pub fn none() -> Faults {
         Faults {
             interval_ms: 1_000,
+            quota_ms_max: 3_000,
             storage_ms_max: 2,
             network_ms_max: 1,
             ..Faults::default()

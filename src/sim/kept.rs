@@ -110,6 +110,7 @@ fn small() -> Plan {
         },
         faults: Faults::none(),
         faults_max: 30,
+        full_in_the_end: false,
     }
 }
 

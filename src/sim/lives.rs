@@ -7,6 +7,7 @@ use super::world::{Step, World};
 use crate::machine::{ConnectionId, Effect, Event};
 use crate::protocol::decode_request;
 use crate::storage::StorageReply;
+use crate::storage::quota::Quota;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -34,11 +35,16 @@ impl Lives {
     /// Before the first.
     pub fn new(workload: Workload) -> Lives {
         Lives {
+            media: Media::new(workload.sizes.padding_row_bytes),
             workload,
-            media: Media::default(),
             nodes: BTreeMap::new(),
             newest: 0,
         }
+    }
+
+    /// The room of the media.
+    pub fn quota(&self) -> &Quota {
+        self.media.quota()
     }
 
     /// The newest life, which may be over.
@@ -279,12 +285,7 @@ impl Lives {
     }
 
     /// A machine's storage does one step.
-    pub fn disk_step(
-        &mut self,
-        world: &mut World,
-        (life, side, incarnation): (u64, Side, u64),
-        quota_full: bool,
-    ) {
+    pub fn disk_step(&mut self, world: &mut World, (life, side, incarnation): (u64, Side, u64)) {
         if !self.is_incarnation(life, side, incarnation) {
             return;
         }
@@ -298,8 +299,12 @@ impl Lives {
             counts,
             ..
         } = world;
-        let reply = unit.disk.step(random, faults, quota_full, counts);
+        let reply = unit.disk.step(random, faults, counts);
         let busy = unit.disk.is_busy();
+        if unit.disk.has_refused_all() {
+            let what = "the whole reserve was not enough for what needs it";
+            world.oracle.broken(format!("{side:?}: {what}"));
+        }
         match reply {
             Some(reply) => {
                 world.line(|| match &reply {

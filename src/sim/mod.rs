@@ -6,6 +6,7 @@
 mod actor;
 mod admins;
 mod auditor;
+mod clearing;
 mod cluster;
 mod consumers;
 mod crowd;

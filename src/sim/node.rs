@@ -11,6 +11,7 @@ use crate::metadata::{Controller, ControllerConfig};
 use crate::protocol::Uuid;
 use crate::storage::StorageError;
 use crate::storage::faulty::FaultyMedium;
+use crate::storage::quota::Quota;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,13 +25,29 @@ pub enum Side {
 }
 
 /// The media that survive every life.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Media {
+    quota: Quota,
     broker: FaultyMedium,
     controller: FaultyMedium,
 }
 
 impl Media {
+    /// Empty ones in a room of which so many bytes a row are kept back.
+    pub fn new(padding_row_bytes: usize) -> Media {
+        let quota = Quota::new(padding_row_bytes);
+        Media {
+            broker: FaultyMedium::within(&quota),
+            controller: FaultyMedium::within(&quota),
+            quota,
+        }
+    }
+
+    /// The room that they share.
+    pub fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
     /// Cuts the power.
     pub fn power_loss(&self, random: &mut Random) {
         for medium in [&self.broker, &self.controller] {

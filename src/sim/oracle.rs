@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Names a record that was sent; its header says it.
 pub type RecordId = usize;
 
+/// What a record takes besides its value in a batch of many, at least.
+const RECORD_BYTES_MIN: usize = 10;
+
 /// The header that names a record.
 const ID_HEADER: &[u8] = b"id";
 
@@ -277,6 +280,22 @@ impl Oracle {
     /// Whether the oldest records of a topic may go.
     pub fn shrinks(&self, topic: &str) -> bool {
         self.topics.get(topic).is_some_and(TopicPlan::shrinks)
+    }
+
+    /// Whether DeleteRecords takes records of a topic (Kafka refuses it where only compaction may).
+    pub fn is_deletable(&self, topic: &str) -> bool {
+        let plan = self.topics.get(topic);
+        plan.is_some_and(|plan| !plan.compacted) && !self.is_deleted(topic)
+    }
+
+    /// Bytes of the records that the last audit has found and DeleteRecords would take, at least.
+    pub fn deletable_bytes(&self) -> usize {
+        let partitions = self.partitions.iter();
+        let deletable = partitions.filter(|(partition, _)| self.is_deletable(&partition.topic));
+        let logs = deletable.filter_map(|(_, history)| history.last_log.as_ref());
+        let ids = logs.flat_map(|log| log.records.values());
+        let values = ids.filter_map(|id| self.sent[*id].value.as_ref());
+        values.map(|value| value.len() + RECORD_BYTES_MIN).sum()
     }
 
     /// Somebody asks for the records before `offset` to be deleted.

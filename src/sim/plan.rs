@@ -15,6 +15,9 @@ const LARGE_FAULTS_MAX: u64 = 12;
 /// Mean time between faults of a plan that is not small, at least: nobody would get anywhere.
 const LARGE_FAULT_INTERVAL_MS_MIN: u64 = 600;
 
+/// How many plans end with a full quota.
+const FULL_IN_THE_END: f64 = 0.3;
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -26,6 +29,8 @@ pub struct Plan {
     pub faults: Faults,
     /// Faults after which nothing goes wrong any more.
     pub faults_max: u64,
+    /// Whether the quota is full when everything else is well again.
+    pub full_in_the_end: bool,
 }
 
 impl Plan {
@@ -52,6 +57,7 @@ impl Plan {
             workload,
             faults,
             faults_max,
+            full_in_the_end: random.chance(FULL_IN_THE_END),
         }
     }
 }

@@ -8,19 +8,27 @@ use crate::client::producer::{
     Acks, ProducerCommand, ProducerConfig, ProducerOutput, ProducerRecord, RecordMetadata,
 };
 use crate::client::{ClientConfig, ClientEvent, CommandId, KafkaError, Producer};
-use crate::now::Now;
+use crate::now::{Instant, Now};
 use crate::record::Compression;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// Keys that records have, so that compaction finds something to do.
 const KEYS: u64 = 5;
+/// How long a request may take, at most.
+const REQUEST_TIMEOUT_MS_MAX: u64 = 3_000;
+/// How late a send may be answered beyond what its timeouts allow.
+const LATE_MS_MAX: u64 = 1_000;
 /// How long a send of a patient producer may take in all.
 const DELIVERY_TIMEOUT_MS: u64 = 30_000;
 /// How long one of an impatient producer may: it gives up what is under way.
 const SHORT_DELIVERY_TIMEOUT_MS: u64 = 1_500;
 /// Sends when nothing goes wrong any more: they must succeed.
-const LAST_SENDS: usize = 2;
+pub const LAST_SENDS: usize = 2;
+/// Sends when the quota is full, and bytes of their values, at least: together they are more than
+/// the reserve of a small plan.
+const OVERFILLING_SENDS: usize = 60;
+const OVERFILLING_BYTES: usize = 3_000;
 /// How often a client is closed instead of acting, where clients are.
 pub const CLOSING: f64 = 0.01;
 /// How often somebody uses a topic of which it should know that it is gone.
@@ -31,7 +39,7 @@ const FORGETFUL: f64 = 0.02;
 pub fn client_config(random: &mut Random, client_id: String) -> ClientConfig {
     ClientConfig {
         client_id,
-        request_timeout_ms: random.pick(&[1_000, 3_000]),
+        request_timeout_ms: random.pick(&[1_000, REQUEST_TIMEOUT_MS_MAX]),
         metadata_max_age_ms: random.pick(&[2_000, 300_000]),
         allow_auto_topic_creation: false,
         ..ClientConfig::default()
@@ -49,6 +57,8 @@ pub struct ProducerActor {
     patient: bool,
     sends_left: usize,
     healed: bool,
+    /// Whether there is no room for what it sends.
+    overfills: bool,
     open: BTreeMap<CommandId, OpenSend>,
     next_command: u64,
     acting: bool,
@@ -60,6 +70,8 @@ struct OpenSend {
     /// By topic, in order.
     records: BTreeMap<String, Vec<RecordId>>,
     after_heal: bool,
+    /// When it must have been answered, where no gap in time puts that off.
+    deadline: Option<Instant>,
 }
 
 impl ProducerActor {
@@ -97,6 +109,7 @@ impl ProducerActor {
             patient,
             sends_left: workload.sends,
             healed: false,
+            overfills: false,
             open: BTreeMap::new(),
             next_command: 0,
             acting: false,
@@ -116,7 +129,7 @@ impl ProducerActor {
                     id,
                     partitions,
                     error,
-                } => self.sent(id, &partitions, error, context),
+                } => self.sent(now, id, &partitions, error, context),
                 ProducerOutput::Closed { id } => self.closed(id, context),
                 _ => {}
             }
@@ -128,9 +141,18 @@ impl ProducerActor {
         }
     }
 
+    /// How long a send may take in all: what is under way when its time is over is awaited.
+    fn answer_ms_max(&self) -> u64 {
+        let delivery_timeout_ms = match self.patient {
+            true => DELIVERY_TIMEOUT_MS,
+            false => SHORT_DELIVERY_TIMEOUT_MS,
+        };
+        delivery_timeout_ms + REQUEST_TIMEOUT_MS_MAX + LATE_MS_MAX
+    }
+
     fn may_send(&self) -> bool {
         self.sends_left > 0
-            && self.open.len() < self.workload.sends_open_max
+            && (self.overfills || self.open.len() < self.workload.sends_open_max)
             && self.closing.is_none()
     }
 
@@ -186,12 +208,14 @@ impl ProducerActor {
             format!("producer-{number} sends {:?}: {records:?}", id.0)
         });
         // One that joins a batch of before shares its time, as with Kafka's `delivery.timeout.ms`.
-        let after_heal = self.healed && self.open.values().all(|send| send.after_heal);
+        let after_heal =
+            self.healed && !self.overfills && self.open.values().all(|send| send.after_heal);
         self.open.insert(
             id,
             OpenSend {
                 records,
                 after_heal,
+                deadline: (self.overfills).then(|| now.monotonic + self.answer_ms_max()),
             },
         );
         let command = ProducerCommand::Send {
@@ -217,7 +241,8 @@ impl ProducerActor {
         let value = match compacted && random.chance(0.1) {
             true => None,
             false => {
-                let length = random.below(self.workload.padding_bytes_max + 1);
+                let least = if self.overfills { OVERFILLING_BYTES } else { 0 };
+                let length = random.below(self.workload.padding_bytes_max + 1).max(least);
                 let fill = random.number() as u8;
                 Some(Bytes::from(vec![fill; length]))
             }
@@ -245,6 +270,7 @@ impl ProducerActor {
 
     fn sent(
         &mut self,
+        now: Now,
         id: CommandId,
         partitions: &[RecordMetadata],
         error: Option<KafkaError>,
@@ -268,6 +294,14 @@ impl ProducerActor {
             (Acks::All, false) => "send acks=all",
         };
         context.counts.operation(name, error.is_none());
+        if send
+            .deadline
+            .is_some_and(|deadline| deadline < now.monotonic)
+        {
+            let (number, ms) = (self.number, self.answer_ms_max());
+            let what = format!("a send of producer-{number} took more than {ms} ms");
+            context.oracle.broken(what);
+        }
         if let Some(error) = &error {
             let deleted = send.records.keys().any(|it| context.oracle.is_deleted(it));
             if send.after_heal && self.patient && !deleted {
@@ -308,7 +342,13 @@ impl Actor for ProducerActor {
 
     fn heal(&mut self) {
         self.healed = true;
+        self.overfills = false;
         self.sends_left = LAST_SENDS;
+    }
+
+    fn overfill(&mut self) {
+        self.overfills = true;
+        self.sends_left = OVERFILLING_SENDS;
     }
 
     fn is_done(&self) -> bool {
@@ -333,6 +373,7 @@ impl Actor for ProducerActor {
         let mut next = ProducerActor::new(random, self.number + 1_000, &self.workload);
         next.sends_left = self.sends_left;
         next.healed = self.healed;
+        next.overfills = self.overfills;
         Some(Box::new(next))
     }
 }

@@ -2,10 +2,12 @@
 
 use super::node::Side;
 use crate::machine::Event;
-use crate::protocol::{ApiKey, ErrorCode, Request, Response, decode_request, decode_response};
+use crate::protocol::{
+    ApiKey, ErrorCode, Request, Response, Uuid, decode_request, decode_response,
+};
 use crate::storage::{StorageReply, StorageRequest};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Bytes that an append to a partition takes of the request that asks for it, at least: those of
 /// the header of a batch.
@@ -14,17 +16,23 @@ const APPEND_BYTES_MIN: usize = 61;
 const ALTER_BYTES_MAX: usize = 100;
 const ALTER_PARTITION_BYTES_MAX: usize = 60;
 
+/// A partition that a request names.
+type Named = (Uuid, i32);
+
 /// What a life of the broker asks of its controller of its own accord.
 ///
 /// It registers when it starts, when it has lost the controller, and when that could not write the
 /// registration. After a failed commit it has the leader epochs raised of what is rolled back, which
-/// is no more than was appended since the last commit that was stored: all in one request.
+/// is no more than was appended since the last commit that was stored: all in one request, and each
+/// once until something is stored again, since nothing of it was shown meanwhile.
 #[derive(Debug)]
 pub struct Upkeep {
-    /// Requests under way, with their versions and how many partitions they name.
-    open: VecDeque<(ApiKey, i16, u64)>,
+    /// Requests under way, with their versions and the partitions that they name.
+    open: VecDeque<(ApiKey, i16, Vec<Named>)>,
     registrations_left: u64,
     raises_left: u64,
+    /// Partitions whose epochs were to be raised since the last commit that was stored.
+    raised: BTreeSet<Named>,
     /// Appends that each commit under way holds, at most.
     committing: VecDeque<u64>,
     /// Appends since.
@@ -40,6 +48,7 @@ impl Upkeep {
             open: VecDeque::new(),
             registrations_left: 1,
             raises_left: 0,
+            raised: BTreeSet::new(),
             committing: VecDeque::new(),
             appended: 0,
             appends_of_event: u64::from(offsets_partitions.unsigned_abs()),
@@ -60,12 +69,14 @@ impl Upkeep {
             Event::PeerLost { .. } => {
                 self.registrations_left += 1;
                 for (_, _, named) in std::mem::take(&mut self.open) {
-                    self.raises_left += named;
+                    self.may_raise(&named);
                 }
             }
             Event::Storage(StorageReply::Committed { result, .. }) => {
                 let held = self.committing.pop_front().unwrap_or_default();
-                if result.is_err() {
+                if result.is_ok() {
+                    self.raised.clear();
+                } else {
                     let behind: u64 = self.committing.iter().sum();
                     self.raises_left += held + behind + self.appended;
                 }
@@ -77,6 +88,7 @@ impl Upkeep {
     /// A partition of the broker has stopped: what it offered before is rolled back, too.
     pub fn partition_stopped(&mut self) {
         self.raises_left += 1;
+        self.raised.clear();
     }
 
     /// The broker asks its storage for something.
@@ -92,7 +104,7 @@ impl Upkeep {
         let (header, request) =
             decode_request(frame.clone()).map_err(|error| format!("{error:?}"))?;
         let api_key = request.api_key();
-        let mut named = 0;
+        let mut named = Vec::new();
         match &request {
             Request::BrokerRegistration(_) => {
                 let left = self.registrations_left.checked_sub(1);
@@ -100,16 +112,30 @@ impl Upkeep {
                     left.ok_or("the broker registers again, and nothing has come between")?;
             }
             Request::AlterPartition(request) => {
-                named = request.topics.iter().map(|it| it.partitions.len()).sum();
-                let bytes_max = ALTER_BYTES_MAX + named * ALTER_PARTITION_BYTES_MAX;
+                let topics = request.topics.iter();
+                let all = topics.flat_map(|topic| {
+                    let partitions = topic.partitions.iter();
+                    partitions.map(|it| (topic.topic_id, it.partition_index))
+                });
+                named.extend(all);
+                let count = named.len();
+                let bytes_max = ALTER_BYTES_MAX + count * ALTER_PARTITION_BYTES_MAX;
                 if frame.len() > bytes_max {
                     let bytes = frame.len();
-                    return Err(format!("{bytes} bytes to raise {named} leader epochs"));
+                    return Err(format!("{bytes} bytes to raise {count} leader epochs"));
                 }
                 let left = self.raises_left;
-                self.raises_left = left.checked_sub(named as u64).ok_or_else(|| {
-                    format!("{named} leader epochs are to be raised: {left} can be rolled back")
+                self.raises_left = left.checked_sub(count as u64).ok_or_else(|| {
+                    format!("{count} leader epochs are to be raised: {left} can be rolled back")
                 })?;
+                for partition in &named {
+                    if !self.raised.insert(*partition) {
+                        return Err(format!(
+                            "the leader epoch of {partition:?} is to be raised again, and nothing \
+                             was stored since"
+                        ));
+                    }
+                }
             }
             _ => {}
         }
@@ -118,7 +144,7 @@ impl Upkeep {
             return Err(format!("two {} requests at a time", api_key.name()));
         }
         let version = header.request_api_version;
-        self.open.push_back((api_key, version, named as u64));
+        self.open.push_back((api_key, version, named));
         Ok(())
     }
 
@@ -142,8 +168,15 @@ impl Upkeep {
         if error != ErrorCode::None.code() {
             match api_key {
                 ApiKey::BrokerRegistration => self.registrations_left += 1,
-                _ => self.raises_left += named,
+                _ => self.may_raise(&named),
             }
+        }
+    }
+
+    fn may_raise(&mut self, again: &[Named]) {
+        self.raises_left += again.len() as u64;
+        for partition in again {
+            self.raised.remove(partition);
         }
     }
 }

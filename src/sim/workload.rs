@@ -5,9 +5,13 @@ use super::scheduler::Random;
 use crate::client::consumer::{Assignor, AutoCommit};
 use crate::log::LogLimits;
 use crate::metadata::ControllerConfig;
+use crate::storage::room::RESERVE_ROW_BYTES;
 
 /// `batch.size` of the producers: no send joins a batch that is larger.
 pub const BATCH_BYTES_MAX: usize = 1_000;
+
+/// Each row of the room that is kept back, where there are a few partitions.
+const SMALL_PADDING_ROW_BYTES: usize = 8 << 10;
 
 /// Who does how much.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct Sizes {
     pub log_limits: LogLimits,
     /// Of the controller's.
     pub snapshot_after_bytes: usize,
+    /// Of each row of the room that is kept back for a full quota.
+    pub padding_row_bytes: usize,
 }
 
 /// A consumer group of the workload.
@@ -143,6 +149,13 @@ impl Workload {
             admin_operations: random.pick(&[0, 0, 5, 15, 40]),
             ..Workload::draw_settings(random)
         }
+        .with_small_reserve()
+    }
+
+    /// Keeps back as much less as there is less of everything.
+    fn with_small_reserve(mut self) -> Workload {
+        self.sizes.padding_row_bytes = SMALL_PADDING_ROW_BYTES;
+        self
     }
 
     /// Many topics or wide ones, sends in bursts, groups of many.
@@ -248,6 +261,7 @@ impl Sizes {
                 index_rows_max: random.pick(&[10, 100, 1_000]),
             },
             snapshot_after_bytes: random.pick(&[300, 3_000]),
+            padding_row_bytes: RESERVE_ROW_BYTES,
         }
     }
 
@@ -256,6 +270,7 @@ impl Sizes {
         Sizes {
             log_limits: LogLimits::default(),
             snapshot_after_bytes: ControllerConfig::default().snapshot_after_bytes,
+            padding_row_bytes: RESERVE_ROW_BYTES,
         }
     }
 }

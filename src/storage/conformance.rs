@@ -443,7 +443,7 @@ pub async fn any_batches_do_what_they_do_to_the_model<S: Storage>(owner: impl Fn
     const BATCHES: usize = 60;
     const READS_PER_BATCH: usize = 4;
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut model = Medium::new(None);
+    let mut model = Medium::new();
     let storage = owner();
     let mut fence = open(&storage).await;
     let mut of_model = model.open();

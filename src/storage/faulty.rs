@@ -1,10 +1,12 @@
 //! A store in which everything that can go wrong does, when somebody says so.
 
 use super::medium::Medium;
+use super::quota::Quota;
+use super::room::RESERVE_ROW_BYTES;
 use super::settle::{Settled, settle};
 use super::{
-    Durability, Entry, Fence, KeyRange, Reserve, Storage, StorageError, StorageReply,
-    StorageRequest, Ticket, WriteBatch,
+    Durability, Entry, Fence, KeyRange, Reserve, Storage, StorageError,
+    StorageReply, StorageRequest, Ticket, WriteBatch,
 };
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
@@ -68,7 +70,7 @@ impl FaultyStorage {
     /// Raises the epoch, as [`Storage::open`] does.
     pub fn open_now(&self) -> Result<Fence, StorageError> {
         let mut owner = self.usable()?;
-        owner.fence = self.medium.open();
+        owner.fence = self.medium.open()?;
         Ok(owner.fence)
     }
 
@@ -211,6 +213,7 @@ impl Storage for FaultyStorage {
 /// them.
 #[derive(Clone, Debug)]
 pub struct FaultyMedium {
+    quota: Quota,
     inner: Rc<RefCell<Inner>>,
 }
 
@@ -246,12 +249,18 @@ impl Write {
 }
 
 impl FaultyMedium {
-    /// An empty medium.
+    /// An empty medium that nothing limits.
     pub fn new() -> FaultyMedium {
+        FaultyMedium::within(&Quota::new(RESERVE_ROW_BYTES))
+    }
+
+    /// An empty medium that shares this room.
+    pub fn within(quota: &Quota) -> FaultyMedium {
         FaultyMedium {
+            quota: quota.clone(),
             inner: Rc::new(RefCell::new(Inner {
-                current: Medium::new(None),
-                durable: Medium::new(None),
+                current: Medium::new(),
+                durable: Medium::new(),
                 at_risk: VecDeque::new(),
             })),
         }
@@ -268,7 +277,9 @@ impl FaultyMedium {
         let mut inner = self.inner.borrow_mut();
         inner.at_risk.truncate(kept);
         inner.write_out(0);
+        let before = inner.current.bytes();
         inner.current = inner.durable.clone();
+        self.quota.stored(before, inner.current.bytes());
     }
 
     /// The stored fence.
@@ -281,16 +292,20 @@ impl FaultyMedium {
         self.inner.borrow().current.read(range, bytes_max)
     }
 
-    fn open(&self) -> Fence {
+    fn open(&self) -> Result<Fence, StorageError> {
+        self.quota.admit_owner()?;
         let mut inner = self.inner.borrow_mut();
         let fence = inner.current.open();
         inner.accept(Write::Open, Durability::Relaxed);
-        fence
+        Ok(fence)
     }
 
     fn commit(&self, fence: Fence, batch: &WriteBatch) -> Result<Fence, StorageError> {
         let mut inner = self.inner.borrow_mut();
+        self.quota.admit(batch)?;
+        let before = inner.current.bytes();
         let committed = inner.current.commit(fence, batch)?;
+        self.quota.stored(before, inner.current.bytes());
         inner.accept(Write::Commit(fence, batch.clone()), batch.durability);
         Ok(committed)
     }

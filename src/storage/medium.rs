@@ -12,16 +12,17 @@ type Rows = BTreeMap<Vec<u8>, Bytes>;
 pub struct Medium {
     fence: Fence,
     stores: BTreeMap<Store, Rows>,
-    quota_bytes: Option<usize>,
+    /// Of all keys and values.
+    bytes: usize,
 }
 
 impl Medium {
-    /// A medium without rows, whose keys and values may not exceed `quota_bytes` together.
-    pub fn new(quota_bytes: Option<usize>) -> Medium {
+    /// A medium without rows.
+    pub fn new() -> Medium {
         Medium {
             fence: Fence::default(),
             stores: Store::ALL.map(|store| (store, Rows::new())).into(),
-            quota_bytes,
+            bytes: 0,
         }
     }
 
@@ -41,17 +42,7 @@ impl Medium {
         if self.fence != fence && !planted::active(PlantedBug::NoFence) {
             return Err(StorageError::Fenced { found: self.fence });
         }
-        match self.quota_bytes {
-            Some(quota_bytes) => {
-                let mut after = self.clone();
-                after.apply(batch);
-                if after.bytes() > quota_bytes && after.bytes() > self.bytes() {
-                    return Err(StorageError::Quota);
-                }
-                *self = after;
-            }
-            None => self.apply(batch),
-        }
+        self.apply(batch);
         self.fence = fence.committed();
         Ok(self.fence)
     }
@@ -79,12 +70,16 @@ impl Medium {
             let keys: Vec<_> = self.rows(range).map(|(key, _)| key.clone()).collect();
             let rows = self.stores.entry(range.store).or_default();
             for key in keys {
-                rows.remove(&key);
+                let value = rows.remove(&key).unwrap_or_default();
+                self.bytes -= key.len() + value.len();
             }
         }
         for (store, key, value) in &batch.puts {
             let rows = self.stores.entry(*store).or_default();
-            rows.insert(key.clone(), value.clone());
+            self.bytes += key.len() + value.len();
+            if let Some(before) = rows.insert(key.clone(), value.clone()) {
+                self.bytes -= key.len() + before.len();
+            }
         }
     }
 
@@ -97,9 +92,9 @@ impl Medium {
             .take_while(|(key, _)| range.contains(key))
     }
 
-    fn bytes(&self) -> usize {
-        let rows = self.stores.values().flatten();
-        rows.map(|(key, value)| key.len() + value.len()).sum()
+    /// What all keys and values take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -110,7 +105,7 @@ mod tests {
     #[test]
     fn without_the_fence_a_zombie_writes() {
         planted::plant(Some(PlantedBug::NoFence));
-        let mut medium = Medium::new(None);
+        let mut medium = Medium::new();
         let stale = medium.open();
         medium.open();
         let mut batch = WriteBatch::default();

@@ -13,27 +13,18 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// An empty store without a quota.
+    /// An empty store.
     pub fn new() -> MemoryStorage {
-        MemoryStorage::on(Medium::new(None))
-    }
-
-    /// An empty store whose keys and values may not exceed `quota_bytes` together.
-    pub fn with_quota_bytes(quota_bytes: usize) -> MemoryStorage {
-        MemoryStorage::on(Medium::new(Some(quota_bytes)))
+        MemoryStorage {
+            medium: Rc::new(RefCell::new(Medium::new())),
+            closed: Rc::default(),
+        }
     }
 
     /// One who opens the same bytes: a broker that takes over, or that starts again.
     pub fn another_owner(&self) -> MemoryStorage {
         MemoryStorage {
             medium: self.medium.clone(),
-            closed: Rc::default(),
-        }
-    }
-
-    fn on(medium: Medium) -> MemoryStorage {
-        MemoryStorage {
-            medium: Rc::new(RefCell::new(medium)),
             closed: Rc::default(),
         }
     }

@@ -11,6 +11,10 @@ use std::cell::Cell;
 /// Rows of padding in a full reserve.
 pub const RESERVE_ROWS: u32 = 8;
 
+/// Size of each row. Above 64 KiB Chromium keeps a value in a file of its own, whose room is free
+/// as soon as the row is deleted.
+pub const RESERVE_ROW_BYTES: usize = 256 << 10;
+
 /// Rows that only [`Reserve::All`] may have.
 const UPKEEP_ROWS: u32 = 2;
 
@@ -128,7 +132,7 @@ impl<P: Padding> Room<P> {
 }
 
 /// How many rows `user` leaves.
-fn rows_kept(user: Reserve) -> u32 {
+pub(super) fn rows_kept(user: Reserve) -> u32 {
     match user {
         Reserve::None => RESERVE_ROWS,
         Reserve::Part => UPKEEP_ROWS,
@@ -142,7 +146,7 @@ mod tests {
     use pollster::block_on;
     use std::rc::Rc;
 
-    const ROW_BYTES: usize = 256 << 10;
+    const ROW_BYTES: usize = RESERVE_ROW_BYTES;
     const WRITE_BYTES: usize = 400;
 
     /// A medium that has so many bytes left.

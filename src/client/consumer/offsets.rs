@@ -7,6 +7,7 @@ use crate::client::network::Lane;
 use crate::client::retry::{BACKOFF, Failures};
 use crate::client::{CommandId, ErrorKind, KafkaError, TopicPartition};
 use crate::now::{Instant, Now};
+use crate::planted::{self, PlantedBug};
 use crate::protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
@@ -447,6 +448,9 @@ impl Consumer {
         // generation the coordinator could not tell whose records they were.
         let is_out = matches!(self.mode, Mode::Subscribed(_)) && self.membership.generation_id < 0;
         while let Some(commit) = self.commits.queue.front_mut() {
+            if planted::active(PlantedBug::CommitUnderForeignGeneration) {
+                return;
+            }
             if commit.not_before > now.monotonic {
                 return;
             }

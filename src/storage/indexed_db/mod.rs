@@ -13,7 +13,6 @@ mod value;
 mod write;
 
 pub use connection::delete_database;
-pub use padding::RESERVE_ROW_BYTES;
 
 use super::room::Room;
 use super::{Durability, Entry, Fence, KeyRange, Reserve, Storage, StorageError, WriteBatch};

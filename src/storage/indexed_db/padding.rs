@@ -7,14 +7,10 @@ use super::read;
 use super::value::{reserve_key, to_js};
 use super::write::unfenced;
 use crate::storage::StorageError;
-use crate::storage::room::Padding;
+use crate::storage::room::{Padding, RESERVE_ROW_BYTES};
 use oorandom::Rand64;
 use wasm_bindgen::JsValue;
 use web_sys::IdbObjectStore;
-
-/// Size of each row. Above 64 KiB Chromium keeps a value in a file of its own, whose room is free
-/// as soon as the row is deleted.
-pub const RESERVE_ROW_BYTES: usize = 256 << 10;
 
 /// Those of a database, for everybody who writes under the same quota.
 pub(super) struct PaddingRows {
