@@ -105,10 +105,14 @@ impl LogManager {
             true => BTreeSet::new(),
             false => self.choose_moves(&uncommitted),
         };
-        // Moving what is stored already can wait for room.
-        builder.use_reserve(match moved.is_subset(&uncommitted) {
-            true => reserve,
-            false => Reserve::None,
+        builder.use_reserve(if moved.is_subset(&uncommitted) {
+            reserve
+        } else if uncommitted.is_empty() && self.journal.must_purge() {
+            // It gives back more, in the end: the deleted records that share rows with these.
+            Reserve::Part
+        } else {
+            // Moving what is stored already can wait for room.
+            Reserve::None
         });
         for id in uncommitted.union(&moved) {
             let start_offset = self.committed_end(*id);

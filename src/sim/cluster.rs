@@ -29,6 +29,8 @@ const UNDER_WAY_MS_MAX: u64 = 1_000;
 const STEPS_MAX: u64 = 2_000_000;
 /// How often it is looked whether the run may go on to what comes next: that asks every client.
 const LOOK_MS: u64 = 5;
+/// The name in the counts of room that somebody has made under a full quota.
+pub const FREED: &str = "room freed under a full quota";
 /// Room that is left, and filled, before the quota is full in the end.
 const FILLED_BYTES: usize = 50_000;
 /// What a record takes beyond its value, generously.
@@ -50,6 +52,7 @@ pub struct Cluster {
     /// How often the quota was full.
     quotas: u64,
     full_in_the_end: bool,
+    frees_room: bool,
     /// Of all producers, generously.
     last_sends_bytes: usize,
     steps: u64,
@@ -69,6 +72,7 @@ impl Cluster {
             faults,
             faults_max,
             full_in_the_end,
+            frees_room,
         } = plan;
         let mut counts = Counts::default();
         counts.plan(scale, &workload);
@@ -88,6 +92,7 @@ impl Cluster {
             faults_left: faults_max,
             quotas: 0,
             full_in_the_end,
+            frees_room,
             last_sends_bytes,
             steps: 0,
         }
@@ -131,20 +136,20 @@ impl Cluster {
         self.run_until(QUIET_MS_MAX, "the groups", |cluster| {
             cluster.waits_for().is_none() && cluster.unassigned().is_none()
         });
+        let deletable_bytes = self.world.oracle.deletable_bytes();
         self.world.oracle.settle();
         if self.full_in_the_end {
-            self.free_room();
+            self.free_room(deletable_bytes);
         }
     }
 
     /// Under a full quota everything is deleted that may be; then there is room for new records.
-    fn free_room(&mut self) {
-        let deleted_bytes = self.world.oracle.deletable_bytes();
+    fn free_room(&mut self, deleted_bytes: usize) {
         self.crowd.begin_clearing(&mut self.world);
         self.run_until(QUIET_MS_MAX, "deleting under a full quota", |cluster| {
             cluster.crowd.is_clearing_done()
         });
-        if deleted_bytes < self.last_sends_bytes {
+        if !self.frees_room || deleted_bytes < self.last_sends_bytes {
             return;
         }
         let room_for = self.last_sends_bytes / 2;
@@ -152,7 +157,7 @@ impl Cluster {
             let quota = cluster.lives.quota();
             quota.full_bytes() + room_for <= quota.limit().unwrap_or(usize::MAX)
         });
-        self.world.counts.fault("room freed under a full quota");
+        self.world.counts.fault(FREED);
         self.crowd.heal(&mut self.world);
         self.run_until(QUIET_MS_MAX, "sends into freed room", |cluster| {
             cluster.waits_for().is_none()

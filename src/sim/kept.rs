@@ -4,6 +4,7 @@
 //! that failed is what it planned, cut down to what mattered. Each plan is played with many seeds,
 //! which decide only how it goes, so it goes on finding its bug when the code around has changed.
 
+use super::cluster::FREED;
 use super::faults::{Fault, Faults};
 use super::plan::Plan;
 use super::run::{Watch, run_plan};
@@ -72,6 +73,18 @@ fn only_the_last_chunk_of_a_log_grows_whatever_is_known_of_its_index() {
     });
 }
 
+#[test]
+fn deleting_records_under_a_full_quota_makes_room_for_others() {
+    for seed in 0..8 {
+        let mut plan = small();
+        plan.full_in_the_end = true;
+        plan.frees_room = true;
+        let report = run_plan(plan, seed, &Watch::default());
+        assert_eq!(report.violation, None, "played with seed {seed}");
+        assert_eq!(report.counts.faults.get(FREED), Some(&1), "seed {seed}");
+    }
+}
+
 /// Plays the plan with so many seeds.
 fn holds(seeds: u64, plan: impl Fn() -> Plan) {
     for seed in 0..seeds {
@@ -111,6 +124,7 @@ fn small() -> Plan {
         faults: Faults::none(),
         faults_max: 30,
         full_in_the_end: false,
+        frees_room: false,
     }
 }
 

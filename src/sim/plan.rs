@@ -31,6 +31,9 @@ pub struct Plan {
     pub faults_max: u64,
     /// Whether the quota is full when everything else is well again.
     pub full_in_the_end: bool,
+    /// Whether deleting all records must make room then. Plans that are drawn leave that out: it
+    /// does not hold for each of them.
+    pub frees_room: bool,
 }
 
 impl Plan {
@@ -58,6 +61,7 @@ impl Plan {
             faults,
             faults_max,
             full_in_the_end: random.chance(FULL_IN_THE_END),
+            frees_room: false,
         }
     }
 }

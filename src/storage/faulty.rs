@@ -5,8 +5,8 @@ use super::quota::Quota;
 use super::room::RESERVE_ROW_BYTES;
 use super::settle::{Settled, settle};
 use super::{
-    Durability, Entry, Fence, KeyRange, Reserve, Storage, StorageError,
-    StorageReply, StorageRequest, Ticket, WriteBatch,
+    Durability, Entry, Fence, KeyRange, Reserve, Storage, StorageError, StorageReply,
+    StorageRequest, Ticket, WriteBatch,
 };
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;

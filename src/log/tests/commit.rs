@@ -2,6 +2,7 @@
 
 use super::node::*;
 use crate::log::backlog::BACKGROUND_RETRY_MS;
+use crate::log::journal::JOURNAL_PURGE_DELAY_MS;
 use crate::log::*;
 use crate::storage::faulty::Outcome;
 use crate::storage::{Fence, Reserve, StorageError, StorageReply, StorageRequest, Store};
@@ -183,6 +184,23 @@ fn records_that_are_refused_again_and_again_do_not_put_off_what_frees_room() {
         node.step(Outcome::OnlyReserve);
     }
     assert_eq!(node.rows(Store::Head), 0);
+}
+
+#[test]
+fn deleted_records_leave_the_journal_under_a_full_quota_though_others_must_be_moved_for_it() {
+    let mut node = Node::new();
+    node.ensure(id(1), LogConfig::default());
+    node.produce(id(1), &[1]);
+    node.produce(p0(), &[1]);
+    node.settle();
+    assert_eq!(node.rows(Store::Journal), 1);
+    node.logs.remove(id(1));
+    for _ in 0..4 {
+        node.advance(JOURNAL_PURGE_DELAY_MS);
+        node.step(Outcome::OnlyReserve);
+    }
+    assert_eq!(node.rows(Store::Journal), 0);
+    assert_eq!(node.values(p0()), [1]);
 }
 
 #[test]
