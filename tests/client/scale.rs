@@ -12,7 +12,7 @@ use tablog::record::Compression;
 
 use super::consumer::t;
 use super::producer::client_config;
-use super::world::World;
+use super::world::{Handle, World};
 
 const SIZES: [u64; 3] = [1_000, 10_000, 40_000];
 
@@ -104,21 +104,35 @@ fn a_flush_costs_the_same_however_many_sends_it_waits_for() {
     });
 }
 
+/// Per partition, many may cost little more than few.
+fn assert_linear_in_partitions(what: &str, mut work: impl FnMut(usize) -> AllocationInfo) {
+    let per_partition =
+        [1_000, 4_000].map(|partitions| work(partitions).count_total / partitions as u64);
+    let [few, many] = per_partition;
+    assert!(many <= 2 * few, "{what}: {per_partition:?}");
+}
+
+/// A consumer that has been assigned so many partitions, each with one record, and fetched them.
+fn assigned(partitions: usize) -> (World, Handle<Consumer>) {
+    let mut world = World::new(1);
+    world.cluster.create("t", partitions as i32);
+    for partition in 0..partitions {
+        world.cluster.append("t", partition as i32, &["a"]);
+    }
+    let consumer = world.add(Consumer::new(super::consumer::config(), 1));
+    let assign = ConsumerCommand::Assign {
+        id: CommandId(0),
+        partitions: (0..partitions).map(|it| (t(it as i32), None)).collect(),
+    };
+    world.command(&consumer, assign);
+    world.settle();
+    (world, consumer)
+}
+
 #[test]
 fn a_partition_is_delivered_at_the_same_cost_however_many_have_records() {
-    let per_partition = [1_000, 4_000].map(|partitions: usize| {
-        let mut world = World::new(1);
-        world.cluster.create("t", partitions as i32);
-        for partition in 0..partitions {
-            world.cluster.append("t", partition as i32, &["a"]);
-        }
-        let consumer = world.add(Consumer::new(super::consumer::config(), 1));
-        let assign = ConsumerCommand::Assign {
-            id: CommandId(0),
-            partitions: (0..partitions).map(|it| (t(it as i32), None)).collect(),
-        };
-        world.command(&consumer, assign);
-        world.settle();
+    assert_linear_in_partitions("delivered", |partitions| {
+        let (mut world, consumer) = assigned(partitions);
         let used = allocation_counter::measure(|| {
             for id in 1..=partitions as u64 {
                 let poll = ConsumerCommand::Poll {
@@ -132,8 +146,34 @@ fn a_partition_is_delivered_at_the_same_cost_however_many_have_records() {
         let polled = outputs.iter();
         let polled = polled.filter(|output| matches!(output, ConsumerOutput::Polled { .. }));
         assert_eq!(polled.count(), partitions);
-        used.count_total / partitions as u64
+        used
     });
-    let [few, many] = per_partition;
-    assert!(many <= 2 * few, "{per_partition:?}");
+}
+
+#[test]
+fn a_partition_is_paused_and_resumed_at_the_same_cost_however_many_are_assigned() {
+    type Command = fn(CommandId, Vec<(String, Option<Vec<i32>>)>) -> ConsumerCommand;
+    let pause: Command = |id, topics| ConsumerCommand::Pause { id, topics };
+    let resume: Command = |id, topics| ConsumerCommand::Resume { id, topics };
+    for (what, all_before, command) in [
+        ("paused", None, pause),
+        ("paused again", Some(pause), pause),
+        ("resumed", Some(pause), resume),
+    ] {
+        assert_linear_in_partitions(what, |partitions| {
+            let (mut world, consumer) = assigned(partitions);
+            let mut run = |command: Command, partitions| {
+                let topics = vec![("t".to_owned(), partitions)];
+                world.command(&consumer, command(CommandId(1), topics));
+            };
+            if let Some(before) = all_before {
+                run(before, None);
+            }
+            allocation_counter::measure(|| {
+                for partition in 0..partitions {
+                    run(command, Some(vec![partition as i32]));
+                }
+            })
+        });
+    }
 }

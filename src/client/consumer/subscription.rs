@@ -291,9 +291,7 @@ impl Partitions {
     pub fn pause(&mut self, topic: &str, partitions: Option<&[i32]>) {
         match (self.paused.get_mut(topic), partitions) {
             (Some(Pause::Only(paused)), Some(more)) => paused.extend(more),
-            (Some(Pause::AllBut(resumed)), Some(some)) => {
-                resumed.retain(|partition| !some.contains(partition));
-            }
+            (Some(Pause::AllBut(resumed)), Some(some)) => remove(resumed, some),
             (None, Some(some)) => {
                 let some = some.iter().copied().collect();
                 self.paused.insert(topic.to_string(), Pause::Only(some));
@@ -303,34 +301,46 @@ impl Partitions {
                     .insert(topic.to_string(), Pause::AllBut(BTreeSet::new()));
             }
         }
-        // What is paused for long must not take the room of what is not.
-        let paused = &self.paused;
-        for (name, state) in of_topic(&mut self.assigned, topic) {
-            if is_paused(paused, name) {
+        for name in self.meant(topic, partitions) {
+            // What is paused for long must not take the room of what is not.
+            if let Some(state) = self.get_mut(&name) {
                 state.buffer = None;
             }
-            self.agenda.change(name);
         }
     }
 
     pub fn resume(&mut self, topic: &str, partitions: Option<&[i32]>) {
         match (self.paused.get_mut(topic), partitions) {
-            (Some(Pause::Only(paused)), Some(some)) => {
-                paused.retain(|partition| !some.contains(partition));
-            }
+            (Some(Pause::Only(paused)), Some(some)) => remove(paused, some),
             (Some(Pause::AllBut(resumed)), Some(some)) => resumed.extend(some),
             (Some(_), None) => {
                 self.paused.remove(topic);
             }
             (None, _) => {}
         }
-        for (name, _) in of_topic(&mut self.assigned, topic) {
-            self.agenda.change(name);
+        for name in self.meant(topic, partitions) {
+            self.agenda.change(&name);
+        }
+    }
+
+    /// Those of a topic that a command names; all that are assigned if it names none.
+    fn meant(&self, topic: &str, partitions: Option<&[i32]>) -> Vec<TopicPartition> {
+        let name = |partition: i32| TopicPartition::new(topic, partition);
+        match partitions {
+            Some(some) => some.iter().copied().map(name).collect(),
+            None => {
+                let all = self.assigned.range(name(i32::MIN)..=name(i32::MAX));
+                all.map(|(name, _)| name.clone()).collect()
+            }
         }
     }
 
     pub fn is_paused(&self, partition: &TopicPartition) -> bool {
-        is_paused(&self.paused, partition)
+        match self.paused.get(&partition.topic) {
+            Some(Pause::Only(paused)) => paused.contains(&partition.partition),
+            Some(Pause::AllBut(resumed)) => !resumed.contains(&partition.partition),
+            None => false,
+        }
     }
 
     fn take_fence(&mut self) -> u64 {
@@ -339,19 +349,9 @@ impl Partitions {
     }
 }
 
-fn of_topic<'a>(
-    assigned: &'a mut BTreeMap<TopicPartition, Partition>,
-    topic: &str,
-) -> impl Iterator<Item = (&'a TopicPartition, &'a mut Partition)> {
-    let all = TopicPartition::new(topic, i32::MIN)..=TopicPartition::new(topic, i32::MAX);
-    assigned.range_mut(all)
-}
-
-fn is_paused(paused: &BTreeMap<String, Pause>, partition: &TopicPartition) -> bool {
-    match paused.get(&partition.topic) {
-        Some(Pause::Only(paused)) => paused.contains(&partition.partition),
-        Some(Pause::AllBut(resumed)) => !resumed.contains(&partition.partition),
-        None => false,
+fn remove(partitions: &mut BTreeSet<i32>, some: &[i32]) {
+    for partition in some {
+        partitions.remove(partition);
     }
 }
 
