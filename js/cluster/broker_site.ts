@@ -15,6 +15,9 @@ export interface BrokerEvents {
   onFailed(error: KafkaJSError): void;
 }
 
+/** Homes of dead clients that are remembered for a successor of the broker; the newest. */
+const DEPARTED_MAX = 16;
+
 export class BrokerSite {
   readonly nodeId: number;
   readonly #options: ClusterOptions;
@@ -24,6 +27,8 @@ export class BrokerSite {
   /** Of the databases, once it has run. */
   #incarnations: string[] | null = null;
   #tapped = false;
+  /** Where clients lived that have died. The broker may have died before it dismissed the members. */
+  #departed: string[] = [];
 
   constructor(
     nodeId: number,
@@ -65,13 +70,19 @@ export class BrokerSite {
   }
 
   /** Takes a way by which clients of another site dial in. */
-  wire(wire: number, port: MessagePort): void {
-    this.#supervisor.post({ type: "wire", wire, port }, [port]);
+  wire(wire: number, port: MessagePort, clientHost: string | null): void {
+    this.#supervisor.post({ type: "wire", wire, port, clientHost }, [port]);
   }
 
   /** The site at the other end of that way is gone. */
   unwire(wire: number): void {
     this.#supervisor.post({ type: "unwire", wire });
+  }
+
+  /** Clients that lived there have died: their members leave at once, not after a session timeout. */
+  dismiss(clientHost: string): void {
+    this.#departed = [...this.#departed, clientHost].slice(-DEPARTED_MAX);
+    if (this.#status === "running") this.#dismiss();
   }
 
   /** Whether the frames that pass are told. */
@@ -104,6 +115,7 @@ export class BrokerSite {
         this.#incarnations = message.incarnations;
         this.#supervisor.runs();
         if (this.#tapped) this.#supervisor.post({ type: "tap", on: true });
+        this.#dismiss();
         this.#setStatus("running");
         break;
       case "stopped":
@@ -121,6 +133,11 @@ export class BrokerSite {
       case "closed":
         this.#supervisor.end();
     }
+  }
+
+  #dismiss(): void {
+    const clientHosts = this.#departed;
+    if (clientHosts.length > 0) this.#supervisor.post({ type: "dismiss", clientHosts });
   }
 
   #failed(error: KafkaJSError): void {

@@ -10,8 +10,8 @@ import { Supervisor } from "./supervisor.js";
 export interface ClientSiteEvents {
   /** It is there: brokers can be wired to it. */
   onUp(): void;
-  /** It is gone, with all clients; another is on the way. */
-  onDown(): void;
+  /** It is gone, with all clients, who lived on `clientHost`; another is on the way. */
+  onDown(clientHost: string | null): void;
   /** It is gone, and no other can follow. */
   onFailed(error: KafkaJSError): void;
 }
@@ -19,6 +19,7 @@ export interface ClientSiteEvents {
 export class ClientSite {
   readonly #supervisor: Supervisor<ToClientHost, FromClientHost>;
   #isUp = false;
+  #clientHost: string | null = null;
   /** What to tell the clients when their state machines are gone. */
   readonly #ends = new Set<(error: KafkaJSError) => void>();
 
@@ -35,7 +36,11 @@ export class ClientSite {
         spawnHost(options, "tablog-client", tell, ({ ClientHost }) => new ClientHost(tell)),
       whyNotLoaded: (reason) => whyNotLoaded(options, reason),
       start: (liveness) => ({ type: "start", module, liveness }),
-      liveness: () => liveness("clients"),
+      liveness: () => {
+        const own = liveness("clients");
+        this.#clientHost = own === null ? null : `/${own.lock}`;
+        return own;
+      },
       lost: () => null,
       onAlive: () => {
         this.#isUp = true;
@@ -49,7 +54,7 @@ export class ClientSite {
       onGone: (reason) => {
         this.#isUp = false;
         this.#endClients(stopped(reason));
-        events.onDown();
+        events.onDown(this.#clientHost);
       },
       onGivenUp: (error) => {
         events.onFailed(error);
@@ -59,6 +64,14 @@ export class ClientSite {
 
   get isUp(): boolean {
     return this.#isUp;
+  }
+
+  /**
+   * Where its clients live, as groups know it of their members: another for each worker. Null where
+   * they die with the page only.
+   */
+  get clientHost(): string | null {
+    return this.#clientHost;
   }
 
   /** Gives it a way to a broker, or tells it that there is none. */

@@ -116,8 +116,11 @@ export class Cluster {
         for (const broker of this.#brokers) this.#wire(broker);
         this.#look();
       },
-      onDown: () => {
-        for (const broker of this.#brokers) this.#unwire(broker);
+      onDown: (clientHost) => {
+        for (const broker of this.#brokers) {
+          this.#unwire(broker);
+          if (clientHost !== null) broker.dismiss(clientHost);
+        }
         this.#look();
       },
       onFailed,
@@ -146,7 +149,7 @@ export class Cluster {
     const wire = this.#nextWire++;
     this.#wires.set(nodeId, wire);
     const { port1, port2 } = new MessageChannel();
-    broker.wire(wire, port1);
+    broker.wire(wire, port1, this.#clients.clientHost);
     this.#clients.wire(nodeId, port2);
   }
 

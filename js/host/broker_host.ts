@@ -20,6 +20,8 @@ const TRACE_INTERVAL_MS = 16;
 /** Traces kept between two tellings; the newest are dropped beyond it. */
 const TRACE_EVENTS_MAX = 10_000;
 
+type Wire = Extract<ToBrokerHost, { type: "wire" }>;
+
 /** Answers the page's messages with `tell`. */
 export class BrokerHost {
   readonly #tell: (message: FromBrokerHost | Alive) => void;
@@ -39,12 +41,15 @@ export class BrokerHost {
         void this.#start(message.module, message.options, message.liveness);
         break;
       case "wire":
-        this.#wire(message.wire, message.port);
+        this.#wire(message);
         break;
       case "unwire":
         this.#wires.get(message.wire)?.close();
         this.#wires.delete(message.wire);
         this.#node?.disconnect(message.wire);
+        break;
+      case "dismiss":
+        void this.#node?.dismiss(message.clientHosts);
         break;
       case "tap":
         this.#tap(message.on);
@@ -120,10 +125,10 @@ export class BrokerHost {
     return this.#ended;
   }
 
-  #wire(wire: number, port: MessagePort): void {
+  #wire({ wire, port, clientHost }: Wire): void {
     this.#wires.set(wire, port);
     port.onmessage = (event: MessageEvent<Dial>) => {
-      this.#node?.connect(event.data.port, wire);
+      this.#node?.connect(event.data.port, wire, clientHost);
     };
     // In Node a port that listens keeps the process alive; a broker without clients must not.
     (port as { unref?(): void }).unref?.();

@@ -31,9 +31,12 @@ export interface Liveness {
 export type ToBrokerHost =
   | { type: "start"; module: WebAssembly.Module; options: BrokerOptions; liveness: Liveness | null }
   /** A way by which clients of another site dial in. */
-  | { type: "wire"; wire: number; port: MessagePort }
+  /** `clientHost`: where those live who dial in, as Kafka says it of members, if that has a name. */
+  | { type: "wire"; wire: number; port: MessagePort; clientHost: string | null }
   /** The site at the other end of a wire is gone, and with it those who dialled in. */
   | { type: "unwire"; wire: number }
+  /** Clients that lived there have died: their members leave. */
+  | { type: "dismiss"; clientHosts: string[] }
   | { type: "tap"; on: boolean }
   | { type: "close" };
 

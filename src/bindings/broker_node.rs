@@ -10,12 +10,13 @@ use crate::protocol::Uuid;
 use crate::runtime::{BrokerHost, HostError, seed};
 use crate::storage::indexed_db::IndexedDbStorage;
 use crate::storage::memory::MemoryStorage;
-use js_sys::Function;
+use js_sys::{Function, Promise};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::future_to_promise;
 use web_sys::MessagePort;
 
 /// Where a broker with node id 0 would be reached; see `js/host/address.ts`.
@@ -116,10 +117,20 @@ impl BrokerNode {
         Ok(BrokerNode { host })
     }
 
-    /// Takes a port as one connection, dialled over that wire: every message is one frame, `null` is
-    /// its end.
-    pub fn connect(&self, port: MessagePort, wire: u32) {
-        self.host.connect(port, wire);
+    /// Takes a port as one connection, dialled over that wire by a client that lives on `client_host`:
+    /// every message is one frame, `null` is its end.
+    pub fn connect(&self, port: MessagePort, wire: u32, client_host: Option<String>) {
+        self.host.connect(port, wire, client_host);
+    }
+
+    /// Lets the members leave that lived on those hosts, but for static ones. Resolves when they have.
+    pub fn dismiss(&self, client_hosts: Vec<String>) -> Promise {
+        // The node may be closed and freed before it is settled.
+        let host = self.host.clone();
+        future_to_promise(async move {
+            host.dismiss(&client_hosts).await;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     /// Ends the connections of a wire: the clients at its other end are known to be gone.

@@ -1,5 +1,6 @@
 //! Who asked what.
 
+use super::LOCAL_HOST;
 use crate::machine::{Answer, Channels, ConnectionId, Effect, Next};
 use crate::protocol::ApiKey;
 use bytes::Bytes;
@@ -42,6 +43,16 @@ impl Connections {
     /// See [`Channels::release`].
     pub fn release(&mut self) {
         self.channels.release();
+    }
+
+    /// See [`Channels::connected`].
+    pub fn connected(&mut self, connection: ConnectionId, client_host: String) {
+        self.channels.connected(connection, client_host);
+    }
+
+    /// Where the client of a connection lives.
+    pub fn client_host(&self, connection: ConnectionId) -> &str {
+        self.channels.client_host(connection).unwrap_or(LOCAL_HOST)
     }
 
     /// A request has arrived: the frame, if it may start at once. Where there is no room for it:

@@ -45,8 +45,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Loads that one request may have under way. Each brings up to a chunk, and all of them must stay
 /// in the cache until the request has used them.
 pub const REQUEST_LOADS_MAX: usize = CHUNK_CACHE_BYTES_MAX / CHUNK_BYTES_MAX / 2;
-/// Where every client is, as `DescribeGroups` shows it.
-const CLIENT_HOST: &str = "/127.0.0.1";
+/// Where a client lives that does not say so, as `DescribeGroups` shows it.
+const LOCAL_HOST: &str = "/127.0.0.1";
 /// The client that may write to internal topics (`AdminUtils.ADMIN_CLIENT_ID`).
 const INTERNAL_CLIENT_ID: &str = "__admin_client";
 
@@ -133,6 +133,10 @@ impl Machine for Broker {
                 self.shards = Shards::new(self.config.group_config(), seed);
                 self.logs.open();
             }
+            Event::Connected {
+                connection,
+                client_host,
+            } => self.connections.connected(connection, client_host),
             Event::Request { connection, frame } => self.receive(now, connection, frame),
             Event::Closed { connection } => {
                 let open = self.connections.forget(connection);

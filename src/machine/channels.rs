@@ -41,6 +41,8 @@ pub struct Channels {
 
 #[derive(Debug, Default)]
 struct Channel {
+    /// Where its client lives, if it has said so.
+    client_host: Option<String>,
     /// Open requests by their numbers, which rise, and the answers that wait for their turn.
     open: VecDeque<(u64, Option<Answer>)>,
     waiting_bytes: usize,
@@ -98,6 +100,17 @@ impl Channels {
         for connection in waiting.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.rouse(connection);
         }
+    }
+
+    /// A client has connected from there.
+    pub fn connected(&mut self, connection: ConnectionId, client_host: String) {
+        let channel = self.channels.entry(connection).or_default();
+        channel.client_host = Some(client_host);
+    }
+
+    /// Where the client of a connection lives, if it has said so.
+    pub fn client_host(&self, connection: ConnectionId) -> Option<&str> {
+        self.channels.get(&connection)?.client_host.as_deref()
     }
 
     /// A request has arrived: the frame, if it may start at once. One for which there is no room to

@@ -48,6 +48,13 @@ pub enum Event {
         /// Random bytes from the edge.
         seed: [u8; 16],
     },
+    /// A client has connected, and is known to live there. Who says nothing is of this machine.
+    Connected {
+        /// The new connection.
+        connection: ConnectionId,
+        /// Kafka's `client_host`, which begins with a slash.
+        client_host: String,
+    },
     /// A request frame arrived (without its length prefix).
     Request {
         /// Where it came from.

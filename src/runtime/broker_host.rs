@@ -164,8 +164,9 @@ impl BrokerHost {
         }
     }
 
-    /// Takes a port as a new connection of a client, which has dialled it over that wire.
-    pub fn connect(&self, port: MessagePort, wire: u32) {
+    /// Takes a port as a new connection of a client, which has dialled it over that wire and lives
+    /// on `client_host`, if that is known.
+    pub fn connect(&self, port: MessagePort, wire: u32, client_host: Option<String>) {
         let inner = &self.inner;
         if inner.stopped.get() {
             // Dropping it tells the other end that nobody is here.
@@ -174,6 +175,13 @@ impl BrokerHost {
         }
         let connection = ConnectionId(inner.next_connection.get() + 1);
         inner.next_connection.set(connection.0);
+        if let Some(client_host) = client_host {
+            let connected = Event::Connected {
+                connection,
+                client_host,
+            };
+            inner.push(Node::Broker, connected);
+        }
         let host = Rc::downgrade(inner);
         let port = Port::new(port, move |arrival| {
             let Some(inner) = host.upgrade() else { return };

@@ -106,6 +106,7 @@ pub fn described(side: Side, event: &Event) -> (&'static str, usize) {
     };
     match event {
         Event::Opened { .. } => (of("broker: opened", "controller: opened"), 0),
+        Event::Connected { .. } => (of("broker: connected", "controller: connected"), 0),
         Event::Request { frame, .. } => {
             let kind = of("broker: request", "controller: request");
             (kind, frame.len())

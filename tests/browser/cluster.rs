@@ -33,6 +33,9 @@ use web_sys::{MessageChannel, MessagePort};
 /// Longer than anything here takes; what has not come by then will not come.
 const PATIENCE_MS: u32 = 60_000;
 
+/// Where all clients live.
+pub const CLIENT_HOST: &str = "/here";
+
 /// Where clients find the broker, if there is one now.
 type Door = Rc<RefCell<Option<BrokerHost>>>;
 
@@ -242,7 +245,7 @@ impl<Output> ClientEdge<Output> for Edge<Output> {
         let door = self.door.borrow();
         let host = door.as_ref()?;
         let channel = MessageChannel::new().expect("every engine has channels");
-        host.connect(channel.port1(), 1);
+        host.connect(channel.port1(), 1, Some(CLIENT_HOST.to_owned()));
         Some(channel.port2())
     }
 

@@ -1,6 +1,6 @@
 //! How the first broker of a page starts: without room, and with members of the page before.
 
-use super::cluster::Cluster;
+use super::cluster::{CLIENT_HOST, Cluster};
 use futures_util::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
 use std::pin::pin;
@@ -35,6 +35,10 @@ async fn members_whose_clients_are_gone_leave_at_once() {
     drop((producer, admin));
     cluster.crash();
     cluster.open().await;
+    let hosts = Vec::from_iter(cluster.broker().member_hosts().await);
+    assert_eq!(hosts, [CLIENT_HOST]);
+    cluster.broker().dismiss(&["/elsewhere".to_owned()]).await;
+    assert_eq!(cluster.broker().member_hosts().await.len(), 1);
     cluster.broker().dismiss_departed_members().await;
     let group_ids = vec!["one".to_owned(), "two".to_owned()];
     let described = cluster

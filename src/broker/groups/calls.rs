@@ -101,7 +101,10 @@ pub fn handle(
             id,
             version: context.api_version,
             client_id: context.client_id.clone(),
-            client_host: super::super::CLIENT_HOST.to_owned(),
+            client_host: broker
+                .connections
+                .client_host(context.connection)
+                .to_owned(),
             body,
         };
         broker

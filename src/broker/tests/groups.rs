@@ -4,6 +4,7 @@
 use super::node::{Node, batch, produce_request, read};
 use crate::protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use crate::protocol::messages::delete_topics_request::DeleteTopicsRequest;
+use crate::protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::protocol::messages::heartbeat_request::HeartbeatRequest;
 use crate::protocol::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
@@ -481,4 +482,26 @@ fn a_broker_that_starts_under_a_full_quota_reads_forms_groups_and_makes_room() {
     let mut node = node.restart_where(false, Outcome::OnlyReserve);
     assert!(node.answer(1).is_none());
     assert_eq!(committed(&mut node, "g"), Ok(-1));
+}
+
+#[test]
+fn a_member_lives_where_its_connection_comes_from_and_its_successor_knows() {
+    let mut node = node();
+    let client_host = |node: &mut Node| {
+        let request = DescribeGroupsRequest {
+            groups: vec!["g".to_owned()],
+            ..Default::default()
+        };
+        let Response::DescribeGroups(described) = node.ask(5, Request::DescribeGroups(request))
+        else {
+            panic!("no answer");
+        };
+        described.groups[0].members[0].client_host.clone()
+    };
+    node.connect_from(1, "/tab");
+    let joined = join(&mut node);
+    sync(&mut node, &joined);
+    assert_eq!(client_host(&mut node), "/tab");
+    let mut node = node.restart();
+    assert_eq!(client_host(&mut node), "/tab");
 }

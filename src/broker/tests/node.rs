@@ -389,6 +389,14 @@ impl Node {
         self.broker_event(Event::Request { connection, frame });
     }
 
+    /// A client connects that lives there.
+    pub fn connect_from(&mut self, connection: u64, client_host: &str) {
+        self.broker_event(Event::Connected {
+            connection: ConnectionId(connection),
+            client_host: client_host.to_owned(),
+        });
+    }
+
     pub fn close(&mut self, connection: u64) {
         let connection = ConnectionId(connection);
         self.broker_event(Event::Closed { connection });

@@ -147,8 +147,8 @@ impl Machine for Controller {
                 self.channels.forget(connection);
                 self.forget(connection);
             }
-            // It asks nobody.
-            Event::Reply { .. } | Event::PeerLost { .. } => {}
+            // Its clients are brokers, and it asks nobody.
+            Event::Connected { .. } | Event::Reply { .. } | Event::PeerLost { .. } => {}
             Event::Storage(reply) => {
                 for event in self.log.handle(now, reply) {
                     self.take(now, event, effects);
