@@ -110,13 +110,23 @@ impl Broker {
         &self,
         group_id: &str,
     ) -> Result<(i32, String, i32), Option<String>> {
-        let count = self.config.configs.offsets_topic_num_partitions();
-        let partition = crate::coordinator::group::partition_for(group_id, count);
+        let partition = self.group_partition(group_id);
         if let Some((id, why)) = self.shards.failure(partition) {
             return Err(Some(self.stopped_message(id, why)));
         }
         self.leader_endpoint(CONSUMER_OFFSETS_TOPIC, partition)
             .ok_or(None)
+    }
+
+    /// The partition of `__consumer_offsets` that holds a group. Somebody may have created the topic
+    /// with another number of partitions than the config says.
+    pub(super) fn group_partition(&self, group_id: &str) -> i32 {
+        let topic = self.metadata.image().topic(CONSUMER_OFFSETS_TOPIC);
+        let count = topic.map_or_else(
+            || self.config.configs.offsets_topic_num_partitions(),
+            |topic| topic.partitions.len() as i32,
+        );
+        crate::coordinator::group::partition_for(group_id, count)
     }
 
     fn leader_endpoint(&self, topic: &str, partition: i32) -> Option<(i32, String, i32)> {

@@ -4,7 +4,7 @@ use super::super::connections::RequestContext;
 use super::super::delayed::Delayed;
 use super::super::purgatory::Parked;
 use super::super::{Broker, Progress};
-use crate::coordinator::group::{GroupRequest, RequestId, narrow_filters, partition_for};
+use crate::coordinator::group::{GroupRequest, RequestId, narrow_filters};
 use crate::metadata::CONSUMER_OFFSETS_TOPIC;
 use crate::now::Now;
 use crate::protocol::messages::delete_groups_request::DeleteGroupsRequest;
@@ -80,7 +80,6 @@ pub fn handle(
     let empty = error_response(&request, ErrorCode::None);
     let shards = broker.shards.partitions();
     let parts = split(request, context.api_version, shards.len());
-    let shard_count = broker.config.configs.offsets_topic_num_partitions();
     let mut call = DelayedGroupCall {
         unanswered: parts.len(),
         parts: BTreeMap::new(),
@@ -89,7 +88,7 @@ pub fn handle(
     for (index, body) in parts.into_iter().enumerate() {
         let id = broker.shards.open(context.token);
         let partition = match group_of(&body) {
-            Some(group) => partition_for(group, shard_count),
+            Some(group) => broker.group_partition(group),
             None => shards.get(index).copied().unwrap_or_default(),
         };
         let part = Part {

@@ -2,8 +2,14 @@
 //! their records are durable, and a restart finds them again.
 
 use super::node::{Node, batch, produce_request, read};
+use crate::protocol::messages::create_partitions_request::{
+    CreatePartitionsRequest, CreatePartitionsTopic,
+};
 use crate::protocol::messages::delete_groups_request::DeleteGroupsRequest;
 use crate::protocol::messages::delete_topics_request::DeleteTopicsRequest;
+use crate::protocol::messages::describe_configs_request::{
+    DescribeConfigsRequest, DescribeConfigsResource,
+};
 use crate::protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use crate::protocol::messages::heartbeat_request::HeartbeatRequest;
@@ -224,6 +230,11 @@ fn nobody_is_expired_for_time_in_which_nobody_could_run() {
     let joined = join(&mut node);
     sync(&mut node, &joined);
     node.now.monotonic.0 += 3_600_000;
+    assert_eq!(heartbeat(&mut node, &joined), 0);
+    // A handler may have had the thread for a little longer than the session: only its end is late.
+    node.pass(3_000);
+    node.now.monotonic.0 += 8_500;
+    node.pass(0);
     assert_eq!(heartbeat(&mut node, &joined), 0);
 }
 
@@ -504,4 +515,88 @@ fn a_member_lives_where_its_connection_comes_from_and_its_successor_knows() {
     assert_eq!(client_host(&mut node), "/tab");
     let mut node = node.restart();
     assert_eq!(client_host(&mut node), "/tab");
+}
+
+#[test]
+fn groups_find_the_partition_that_they_have_however_many_there_are() {
+    let mut node = Node::start();
+    node.create_topic("__consumer_offsets", 1, &[]);
+    node.create_topic("t", 1, &[]);
+    for group in ["g", "h", "i", "j"] {
+        assert_eq!(find_coordinator(&mut node, group), 0);
+    }
+    assert_eq!(commit(&mut node, &[("t", 0, 2)]), [("t".to_owned(), 0)]);
+    let mut node = node.restart();
+    assert_eq!(committed(&mut node, "g"), Ok(2));
+}
+
+#[test]
+fn a_topic_of_groups_that_a_client_creates_is_compacted_and_grows_no_more() {
+    let mut node = Node::start();
+    node.create_topic("__consumer_offsets", -1, &[("segment.bytes", "2000000")]);
+    let request = DescribeConfigsRequest {
+        resources: vec![DescribeConfigsResource {
+            resource_type: 2,
+            resource_name: "__consumer_offsets".to_owned(),
+            configuration_keys: Some(vec![
+                "cleanup.policy".to_owned(),
+                "segment.bytes".to_owned(),
+            ]),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let Response::DescribeConfigs(described) = node.ask(4, Request::DescribeConfigs(request))
+    else {
+        panic!("no answer");
+    };
+    let values = described.results[0].configs.iter();
+    let mut values = Vec::from_iter(values.map(|config| config.value.clone().unwrap_or_default()));
+    values.sort();
+    assert_eq!(values, ["2000000", "compact"]);
+    assert_eq!(find_coordinator(&mut node, "g"), 0);
+    let request = CreatePartitionsRequest {
+        topics: vec![CreatePartitionsTopic {
+            name: "__consumer_offsets".to_owned(),
+            count: 100,
+            ..Default::default()
+        }],
+        timeout_ms: 1_000,
+        ..Default::default()
+    };
+    let Response::CreatePartitions(refused) = node.ask(3, Request::CreatePartitions(request))
+    else {
+        panic!("no answer");
+    };
+    assert_eq!(
+        refused.results[0].error_code,
+        ErrorCode::InvalidRequest.code()
+    );
+}
+
+#[test]
+fn groups_whose_topic_is_deleted_begin_anew() {
+    let mut node = node();
+    let joined = join(&mut node);
+    sync(&mut node, &joined);
+    commit(&mut node, &[("t", 0, 1)]);
+    let request = DeleteTopicsRequest {
+        topic_names: vec!["__consumer_offsets".to_owned()],
+        timeout_ms: 1_000,
+        ..Default::default()
+    };
+    let Response::DeleteTopics(deleted) = node.ask(5, Request::DeleteTopics(request)) else {
+        panic!("no answer");
+    };
+    assert_eq!(deleted.responses[0].error_code, 0);
+    assert_eq!(
+        heartbeat(&mut node, &joined),
+        ErrorCode::NotCoordinator.code()
+    );
+    assert_eq!(find_coordinator(&mut node, "g"), 0);
+    assert_eq!(
+        heartbeat(&mut node, &joined),
+        ErrorCode::UnknownMemberId.code()
+    );
+    assert_eq!(committed(&mut node, "g"), Ok(-1));
 }

@@ -4,6 +4,7 @@ use super::Outcome;
 use super::placement::{check_partition_count, check_replicas, new_partition, place};
 use super::refusal::{Refusal, repeated};
 use crate::distinct::distinct_by;
+use crate::metadata::CONSUMER_OFFSETS_TOPIC;
 use crate::metadata::image::{MetadataImage, PartitionImage};
 use crate::protocol::messages::create_partitions_request::{
     CreatePartitionsRequest, CreatePartitionsTopic,
@@ -71,6 +72,12 @@ fn added_partitions(
     let topic = image
         .topic(&request.name)
         .ok_or_else(|| (error, error.message().to_string()))?;
+    if request.name == CONSUMER_OFFSETS_TOPIC {
+        let message = "The partition of a group follows from their number, and its offsets would \
+                       stay where they are."
+            .to_string();
+        return Err((ErrorCode::InvalidRequest, message));
+    }
     let first = topic.partitions.len() as i32;
     let count = request.count;
     if count == first {

@@ -4,12 +4,12 @@ use super::placement::{check_partition_count, check_replicas, new_partition, pla
 use super::refusal::{Refusal, repeated};
 use super::{Ids, Outcome};
 use crate::distinct::distinct_by;
-use crate::metadata::CLUSTER_METADATA_TOPIC;
 use crate::metadata::configs::{
     BrokerConfigs, TopicConfigs, describe_topic, validate_topic_configs,
 };
 use crate::metadata::image::{MetadataImage, PartitionImage, topic_config_record};
 use crate::metadata::topic_name::{collision_key, validate_topic_name};
+use crate::metadata::{CLUSTER_METADATA_TOPIC, CONSUMER_OFFSETS_TOPIC, consumer_offsets_topic};
 use crate::protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest,
 };
@@ -18,6 +18,7 @@ use crate::protocol::messages::create_topics_response::{
 };
 use crate::protocol::messages::topic_record::TopicRecord;
 use crate::protocol::{ErrorCode, MetadataRecord, Response, Uuid};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Stands for the broker's default in a number of partitions or replicas (KIP-464).
@@ -105,6 +106,7 @@ fn new_topic(
     partition_count: usize,
     topic: &CreatableTopic,
 ) -> Result<(Vec<PartitionImage>, TopicConfigs), Refusal> {
+    let topic = &with_internal_defaults(topic, broker);
     let mut configs = TopicConfigs::new();
     for config in &topic.configs {
         let Some(value) = &config.value else {
@@ -125,6 +127,28 @@ fn new_topic(
     };
     check_partition_count(partition_count, partitions.len())?;
     Ok((partitions, configs))
+}
+
+/// Whoever creates the topic of the groups first, what they do not say of it is what the groups need:
+/// without compaction, committed offsets would be deleted with their segments.
+fn with_internal_defaults<'a>(
+    topic: &'a CreatableTopic,
+    broker: &BrokerConfigs,
+) -> Cow<'a, CreatableTopic> {
+    if topic.name != CONSUMER_OFFSETS_TOPIC {
+        return Cow::Borrowed(topic);
+    }
+    let defaults = consumer_offsets_topic(broker);
+    let mut topic = topic.clone();
+    if topic.num_partitions == BROKER_DEFAULT && topic.assignments.is_empty() {
+        topic.num_partitions = defaults.num_partitions;
+    }
+    for config in defaults.configs {
+        if topic.configs.iter().all(|given| given.name != config.name) {
+            topic.configs.push(config);
+        }
+    }
+    Cow::Owned(topic)
 }
 
 /// The partitions of a topic whose replicas the controller chooses.
