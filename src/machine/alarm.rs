@@ -3,8 +3,9 @@
 use crate::now::Instant;
 
 /// Waking up later than asked by more than this means that nobody could run meanwhile: the laptop
-/// slept or the tab was frozen.
-pub const GAP_MS_MIN: u64 = 5_000;
+/// slept, the tab was frozen, or an application's handler had the thread. Far less than the shortest
+/// session timeout: a member is due to be expired only a part of it after the gap has begun.
+pub const GAP_MS_MIN: u64 = 1_000;
 
 /// The one timer of a machine, and what its lateness tells.
 #[derive(Debug, Default)]

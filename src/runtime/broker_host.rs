@@ -31,6 +31,8 @@ const OWN_CONNECTION: ConnectionId = ConnectionId(u64::MAX);
 /// How long storage may refuse everything while the broker starts: a user waits for it.
 const REFUSED_MS_MAX: u64 = 2_000;
 const START_POLL_MS: u32 = 100;
+/// Who wakes up so late lets those go first who stand in the queue.
+const LATE_MS_MIN: u64 = 50;
 const API_VERSIONS_VERSION: i16 = 0;
 
 /// A running broker. Clones share it.
@@ -390,15 +392,7 @@ impl Inner {
                     storage.request(request);
                 }
             }
-            (_, Effect::WakeAt(instant)) => {
-                let host = Rc::downgrade(self);
-                let timer = Timer::after(ms_until(self.clock.now(), instant), move || {
-                    if let Some(inner) = host.upgrade() {
-                        inner.push(node, Event::Woken);
-                    }
-                });
-                *self.side(node).timer.borrow_mut() = Some(timer);
-            }
+            (_, Effect::WakeAt(instant)) => self.wake_at(node, instant),
             (_, Effect::Report { message }) => {
                 web_sys::console::error_1(&format!("[tablog] {message}").into());
             }
@@ -407,6 +401,33 @@ impl Inner {
                 None => HostError::Stopped(reason),
             }),
         }
+    }
+
+    fn wake_at(self: &Rc<Self>, node: Node, instant: Instant) {
+        let host = Rc::downgrade(self);
+        let timer = Timer::after(ms_until(self.clock.now(), instant), move || {
+            let Some(inner) = host.upgrade() else { return };
+            let late_ms = inner.clock.now().monotonic.ms_since(instant);
+            if late_ms < LATE_MS_MIN {
+                return inner.push(node, Event::Woken);
+            }
+            // The thread was busy: what has come meanwhile, such as heartbeats, counts before
+            // deadlines do.
+            let host = Rc::downgrade(&inner);
+            let behind = Timer::after(0, move || {
+                if let Some(inner) = host.upgrade() {
+                    inner.push(node, Event::Woken);
+                }
+            });
+            inner.arm(node, behind);
+        });
+        self.arm(node, timer);
+    }
+
+    /// The timer before it may be the one that runs, so nobody borrows while it is dropped.
+    fn arm(&self, node: Node, timer: Timer) {
+        let before = self.side(node).timer.replace(Some(timer));
+        drop(before);
     }
 
     /// Stops, and tells why, once.
