@@ -585,3 +585,50 @@ fn a_commit_that_nobody_asked_for_tells_what_it_has_committed() {
     let topics = committed.flatten().map(|offset| offset.topic);
     assert_eq!(topics.collect::<Vec<_>>(), ["kept"]);
 }
+
+#[test]
+fn partitions_share_a_commit_while_more_of_them_wait_for_the_application() {
+    const PARTITIONS: i32 = 300;
+    let mut world = world(PARTITIONS);
+    for partition in 0..PARTITIONS {
+        world.cluster.append("t", partition, &["a", "b"]);
+    }
+    let consumer = member(&mut world, config());
+    joined(&mut world, &consumer);
+    // What a fetch brings is there before the application asks.
+    world.run_for(1_000);
+    let mut left = 2 * PARTITIONS as usize;
+    while left > 0 {
+        let read = batch(&mut world, &consumer);
+        left -= read.records.len();
+        processed(&mut world, &consumer, &read);
+        world.settle();
+    }
+    world.run_for(1_000);
+    for partition in 0..PARTITIONS {
+        assert_eq!(world.cluster.committed("g", &t(partition)), 2);
+    }
+    let requests = world.cluster.requests.iter();
+    let commits = requests.filter(|(_, request)| request.api_key() == ApiKey::OffsetCommit);
+    let commits = commits.count();
+    assert!(
+        commits <= 10,
+        "{commits} commits for {PARTITIONS} partitions"
+    );
+}
+
+#[test]
+fn a_batch_that_took_its_time_is_committed_though_others_wait() {
+    let mut world = world(2);
+    for partition in 0..2 {
+        world.cluster.append("t", partition, &["a"]);
+    }
+    let consumer = member(&mut world, config());
+    joined(&mut world, &consumer);
+    world.run_for(1_000);
+    let first = batch(&mut world, &consumer);
+    processed(&mut world, &consumer, &first);
+    batch(&mut world, &consumer);
+    world.run_for(200);
+    assert_eq!(world.cluster.committed("g", &first.partition), 1);
+}

@@ -30,6 +30,9 @@ use super::{Consumer, Mode, Token};
 
 /// Commits that may wait; one more is refused with `BufferFull`.
 const COMMITS_MAX: usize = 1_000;
+/// While batches wait for the application, those that it is through with share a commit: there may
+/// be thousands of partitions. Between two such commits passes this much.
+const SHARED_COMMIT_MS: u64 = 100;
 
 /// Commits of this consumer. One is under way at a time, so a later one is never overtaken.
 #[derive(Debug, Default)]
@@ -38,6 +41,8 @@ pub(super) struct Commits {
     in_flight: bool,
     /// Processed offsets are to be committed as soon as nothing else is under way.
     wanted: bool,
+    /// The application is through with a batch; see [`SHARED_COMMIT_MS`].
+    after_batch: bool,
     last_auto_commit: Instant,
     resolved_since: u64,
 }
@@ -68,6 +73,9 @@ impl Commits {
             .map(|commit| commit.not_before);
         let every = match auto_commit {
             AutoCommit::Every { interval_ms } => Some(self.last_auto_commit + interval_ms),
+            AutoCommit::AfterBatch { .. } if self.after_batch => {
+                Some(self.last_auto_commit + SHARED_COMMIT_MS)
+            }
             AutoCommit::AfterBatch { .. } | AutoCommit::Off => None,
         };
         retry
@@ -362,7 +370,8 @@ impl Consumer {
     }
 
     pub(super) fn commit_after_batch(&mut self) {
-        self.commits.wanted |= matches!(self.config.auto_commit, AutoCommit::AfterBatch { .. });
+        self.commits.after_batch |=
+            matches!(self.config.auto_commit, AutoCommit::AfterBatch { .. });
     }
 
     /// What was processed and not committed is to be committed, if the consumer does that itself.
@@ -493,7 +502,13 @@ impl Consumer {
         if self.commits.in_flight {
             return;
         }
+        if self.commits.after_batch {
+            let next_at = self.commits.last_auto_commit + SHARED_COMMIT_MS;
+            self.commits.wanted |=
+                next_at <= now.monotonic || self.partitions.agenda(now).is_empty(List::Deliver);
+        }
         if self.commits.queue.is_empty() && std::mem::take(&mut self.commits.wanted) {
+            self.commits.after_batch = false;
             self.commits.last_auto_commit = now.monotonic;
             self.commits.resolved_since = 0;
             if !self.config.group_id.is_empty() {
@@ -625,6 +640,7 @@ impl Consumer {
     pub(super) fn fail_commits(&mut self, error: &KafkaError) {
         self.commits.in_flight = false;
         self.commits.wanted = false;
+        self.commits.after_batch = false;
         let commits = std::mem::take(&mut self.commits.queue);
         for id in commits.into_iter().filter_map(|commit| commit.id) {
             self.done(id, Err(error.clone()));
