@@ -8,7 +8,7 @@ import { Lease } from "./cluster/lease.js";
 import { Consumer as ConsumerClass } from "./consumer/consumer.js";
 import { invalid } from "./errors/refusals.js";
 import { checkConsumer } from "./options/client.js";
-import { KAFKA_KINDS } from "./options/checks.js";
+import { checkOptions, KAFKA_KINDS } from "./options/checks.js";
 import { clusterOptions } from "./options/cluster.js";
 import { tellUnused } from "./options/unused.js";
 import type { Arrival } from "./types/arrival.js";
@@ -34,8 +34,9 @@ export class BaseKafka<Topics extends TopicMap<Topics> = AnyTopics> {
   /** Throws for options that cannot be served, such as `ssl`. */
   constructor(config: KafkaConfig, arrival: Arrival) {
     bindMethods(this);
-    const options = clusterOptions(config, arrival);
+    checkOptions(config, "new Kafka()", KAFKA_KINDS);
     const logger = createLogger(config.logLevel, config.logCreator);
+    const options = clusterOptions(config, arrival, logger);
     tellUnused(logger, "new Kafka()", config, KAFKA_KINDS);
     this.#shared = {
       config,

@@ -15,7 +15,24 @@ import {
   KafkaJSError,
 } from "../errors/errors.js";
 import { invalid, notImplemented } from "../errors/refusals.js";
-import { ADMIN_KINDS, checkOptions, objectGiven, signalGiven } from "../options/checks.js";
+import {
+  ALTER_CONFIGS_KINDS,
+  CREATE_PARTITIONS_KINDS,
+  CREATE_TOPICS_KINDS,
+  DELETE_TOPIC_RECORDS_KINDS,
+  DELETE_TOPICS_KINDS,
+  DESCRIBE_CONFIGS_KINDS,
+  FETCH_OFFSETS_KINDS,
+  FETCH_TOPIC_METADATA_KINDS,
+  RESET_OFFSETS_KINDS,
+  RESOURCE_KINDS,
+  RESOURCE_QUERY_KINDS,
+  SET_OFFSETS_KINDS,
+  TIMESTAMP_KINDS,
+  TOPIC_KINDS,
+  TOPIC_PARTITIONS_KINDS,
+} from "../options/admin_calls.js";
+import { ADMIN_KINDS, checkOptions, type Kind, signalGiven } from "../options/checks.js";
 import { clientOptions } from "../options/client.js";
 import { offsetOrSpecial } from "../options/offsets.js";
 import { tellUnused } from "../options/unused.js";
@@ -55,6 +72,8 @@ const BROKERS_DEFAULT = -1;
 export class Admin {
   readonly events = ADMIN_EVENTS;
   readonly #logger: Logger;
+  /** Of the `Kafka`: what it was told once is not told again by another client. */
+  readonly #rootLogger: Logger;
   readonly #instrumentation: Instrumentation<AdminPayloads>;
   readonly #connector: Connector;
 
@@ -64,6 +83,7 @@ export class Admin {
     checkOptions(config, "admin()", ADMIN_KINDS);
     const options = clientOptions(shared.config, { ...config, allowAutoTopicCreation: false });
     this.#logger = shared.logger.namespace("Admin");
+    this.#rootLogger = shared.logger;
     tellUnused(shared.logger, "admin()", config, ADMIN_KINDS);
     this.#instrumentation = new Instrumentation("admin", ADMIN_EVENTS, this.#logger);
     this.#connector = new Connector(shared, this, "admin", options, this.#instrumentation);
@@ -90,7 +110,11 @@ export class Admin {
 
   /** False when all of the topics are there already. */
   async createTopics(options: CreateTopicsOptions): Promise<boolean> {
-    checkCreateTopics(objectGiven(options, "createTopics()"));
+    this.#check(options, "createTopics()", CREATE_TOPICS_KINDS);
+    checkCreateTopics(options);
+    for (const topic of options.topics) {
+      this.#check(topic, "createTopics()", TOPIC_KINDS, topic.topic);
+    }
     const topics = options.topics.map((topic) => ({
       topic: topic.topic,
       numPartitions: topic.numPartitions ?? BROKERS_DEFAULT,
@@ -110,13 +134,18 @@ export class Admin {
   }
 
   async deleteTopics(options: { topics: string[]; timeout?: number }): Promise<void> {
-    const { topics, timeout = TIMEOUT_MS } = objectGiven(options, "deleteTopics()");
+    this.#check(options, "deleteTopics()", DELETE_TOPICS_KINDS);
+    const { topics, timeout = TIMEOUT_MS } = options;
     checkNames(topics, "topics");
     await this.#run("deleteTopics", { topics, timeout });
   }
 
   async createPartitions(options: CreatePartitionsOptions): Promise<boolean> {
-    checkCreatePartitions(objectGiven(options, "createPartitions()"));
+    this.#check(options, "createPartitions()", CREATE_PARTITIONS_KINDS);
+    checkCreatePartitions(options);
+    for (const one of options.topicPartitions) {
+      this.#check(one, "createPartitions()", TOPIC_PARTITIONS_KINDS, one.topic);
+    }
     const { topicPartitions, validateOnly = false, timeout = TIMEOUT_MS } = options;
     await this.#run("createPartitions", { topicPartitions, validateOnly, timeout });
     return true;
@@ -126,7 +155,8 @@ export class Admin {
   async fetchTopicMetadata(
     options: { topics?: string[] } = {},
   ): Promise<{ topics: ITopicMetadata[] }> {
-    const { topics = [] } = objectGiven(options, "fetchTopicMetadata()");
+    this.#check(options, "fetchTopicMetadata()", FETCH_TOPIC_METADATA_KINDS);
+    const { topics = [] } = options;
     if (!Array.isArray(topics)) throw invalid("Expected topics array to be set");
     for (const topic of topics) checkTopic(topic);
     return this.#run("fetchTopicMetadata", { topics });
@@ -141,13 +171,15 @@ export class Admin {
   /** Of the first message that is not older (milliseconds), or of the next one to come. */
   async fetchTopicOffsetsByTimestamp(topic: string, timestamp?: number): Promise<SeekEntry[]> {
     checkTopic(topic);
+    this.#check({ timestamp }, "fetchTopicOffsetsByTimestamp()", TIMESTAMP_KINDS, topic);
     return this.#run("fetchTopicOffsetsByTimestamp", { topic, timestamp: timestamp ?? null });
   }
 
   async fetchOffsets(
     options: FetchOffsetsOptions,
   ): Promise<{ topic: string; partitions: FetchOffsetsPartition[] }[]> {
-    const { groupId, topics = [], resolveOffsets = false } = objectGiven(options, "fetchOffsets()");
+    this.#check(options, "fetchOffsets()", FETCH_OFFSETS_KINDS);
+    const { groupId, topics = [], resolveOffsets = false } = options;
     checkGroup(groupId);
     if (!Array.isArray(topics)) throw invalid("Expected topics array to be set");
     return this.#run("fetchOffsets", { groupId, topics, resolveOffsets });
@@ -159,7 +191,8 @@ export class Admin {
     topic: string;
     partitions: SeekEntry[];
   }): Promise<void> {
-    const { groupId, topic } = objectGiven(options, "setOffsets()");
+    this.#check(options, "setOffsets()", SET_OFFSETS_KINDS);
+    const { groupId, topic } = options;
     checkGroup(groupId);
     checkTopic(topic);
     await this.#run("setOffsets", { groupId, topic, partitions: offsets(options.partitions) });
@@ -171,7 +204,8 @@ export class Admin {
     topic: string;
     earliest?: boolean;
   }): Promise<void> {
-    const { groupId, topic, earliest = false } = objectGiven(options, "resetOffsets()");
+    this.#check(options, "resetOffsets()", RESET_OFFSETS_KINDS);
+    const { groupId, topic, earliest = false } = options;
     checkGroup(groupId);
     checkTopic(topic);
     await this.#run("resetOffsets", { groupId, topic, earliest });
@@ -179,7 +213,8 @@ export class Admin {
 
   /** Deletes what is before the offsets; -1 deletes all that is there. */
   async deleteTopicRecords(options: { topic: string; partitions: SeekEntry[] }): Promise<void> {
-    const { topic } = objectGiven(options, "deleteTopicRecords()");
+    this.#check(options, "deleteTopicRecords()", DELETE_TOPIC_RECORDS_KINDS);
+    const { topic } = options;
     checkTopic(topic);
     const partitions = offsets(options.partitions);
     try {
@@ -199,9 +234,12 @@ export class Admin {
     resources: ResourceConfigQuery[];
     includeSynonyms?: boolean;
   }): Promise<DescribeConfigResponse> {
-    const { includeSynonyms = false } = objectGiven(options, "describeConfigs()");
+    this.#check(options, "describeConfigs()", DESCRIBE_CONFIGS_KINDS);
+    const { includeSynonyms = false } = options;
     checkResources(options.resources);
-    const resources = options.resources.map(({ type, name, configNames = null }) => {
+    const resources = options.resources.map((resource) => {
+      const { type, name, configNames = null } = resource;
+      this.#check(resource, "describeConfigs()", RESOURCE_QUERY_KINDS, name);
       if (configNames !== null && !Array.isArray(configNames)) {
         throw invalid(`Invalid resource configNames of "${name}"`);
       }
@@ -215,9 +253,12 @@ export class Admin {
     resources: IResourceConfig[];
     validateOnly?: boolean;
   }): Promise<AlterConfigsResponse> {
-    const { resources, validateOnly = false } = objectGiven(options, "alterConfigs()");
+    this.#check(options, "alterConfigs()", ALTER_CONFIGS_KINDS);
+    const { resources, validateOnly = false } = options;
     checkResources(resources);
-    for (const { name, configEntries } of resources) {
+    for (const resource of resources) {
+      const { name, configEntries } = resource;
+      this.#check(resource, "alterConfigs()", RESOURCE_KINDS, name);
       const valid = (entry: { name: unknown; value: unknown }): boolean =>
         typeof entry.name === "string" && typeof entry.value === "string";
       if (!Array.isArray(configEntries) || !configEntries.every(valid)) {
@@ -254,11 +295,15 @@ export class Admin {
     const answers = await this.#run<(DeleteGroupsResult & { error?: unknown })[]>("deleteGroups", {
       groupIds,
     });
-    const results = answers.map(({ error, ...result }) =>
+    const results = answers.map(({ error, ...result }): DeleteGroupsResult =>
       error === undefined ? result : { ...result, error: asError(error) },
     );
     const failed = results.filter(({ errorCode }) => errorCode !== 0);
-    if (0 < failed.length) throw new KafkaJSDeleteGroupsError("Error in DeleteGroups", failed);
+    if (0 < failed.length) {
+      const reasons = failed.map(({ groupId, error }) => `${groupId}: ${error?.message ?? ""}`);
+      const message = `Error in DeleteGroups: ${reasons.join("; ")}`;
+      throw new KafkaJSDeleteGroupsError(message, failed);
+    }
     return results;
   }
 
@@ -301,6 +346,12 @@ export class Admin {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.disconnect();
+  }
+
+  /** Throws for what cannot be (of `name`, if many are given), and warns of what has no effect. */
+  #check(given: object, to: string, kinds: Readonly<Record<string, Kind>>, name?: string): void {
+    checkOptions(given, to, kinds, name === undefined ? `${to}: ` : `${to}: "${name}": `);
+    tellUnused(this.#rootLogger, to, given, kinds);
   }
 
   async #run<Result>(operation: string, args: object): Promise<Result> {

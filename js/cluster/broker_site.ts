@@ -45,7 +45,10 @@ export class BrokerSite {
       errorType: "BROKER_STOPPED",
       spawn: (tell) =>
         spawnHost(options, "tablog-broker", tell, ({ BrokerHost }) => new BrokerHost(tell)),
-      whyNotLoaded: (reason) => whyNotLoaded(options, reason),
+      whyNotLoaded: (failure) => whyNotLoaded(options, failure),
+      onSilent: (reason) => {
+        options.logger.warn(`Another worker is tried: ${reason}`);
+      },
       start: (liveness) => ({ type: "start", module, options: this.#brokerOptions(), liveness }),
       liveness: () => liveness("host"),
       lost: () =>

@@ -1,10 +1,13 @@
 // Where messages for a host go: to a worker, or to an object of this thread.
+import { NOT_FETCHED } from "../platform/spawn_worker.js";
 
 /** Why a host is gone. */
 export interface HostFailure {
   reason: string;
   /** The worker never ran: its script, or what that imports, could not be loaded. */
   notLoaded: boolean;
+  /** What the application's own function has thrown. */
+  cause?: unknown;
 }
 
 export interface Channel<Message> {
@@ -30,7 +33,7 @@ export function workerChannel<Out>(worker: Worker, tell: (message: never) => voi
     const failure =
       "message" in event
         ? { reason: event.message, notLoaded: false }
-        : { reason: "the worker's script could not be loaded", notLoaded: true };
+        : { reason: NOT_FETCHED, notLoaded: true };
     channel.onError?.(failure);
   };
   return channel;

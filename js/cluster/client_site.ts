@@ -34,7 +34,10 @@ export class ClientSite {
       errorType: "CLIENT_STOPPED",
       spawn: (tell) =>
         spawnHost(options, "tablog-client", tell, ({ ClientHost }) => new ClientHost(tell)),
-      whyNotLoaded: (reason) => whyNotLoaded(options, reason),
+      whyNotLoaded: (failure) => whyNotLoaded(options, failure),
+      onSilent: (reason) => {
+        options.logger.warn(`Another worker is tried: ${reason}`);
+      },
       start: (liveness) => ({ type: "start", module, liveness }),
       liveness: () => {
         const own = liveness("clients");

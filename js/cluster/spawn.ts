@@ -3,7 +3,7 @@ import { type KafkaJSError, TablogError } from "../errors/errors.js";
 import type * as Hosts from "../host/hosts.js";
 import type { ClusterOptions } from "../options/cluster.js";
 import { spawnWorker, workerNotFound } from "../platform/spawn_worker.js";
-import { type Channel, localChannel, workerChannel } from "./channel.js";
+import { type Channel, type HostFailure, localChannel, workerChannel } from "./channel.js";
 
 /** A host, which calls `tell` with all that it says. `make` makes one of this thread. */
 export async function spawnHost<To>(
@@ -20,8 +20,8 @@ export async function spawnHost<To>(
 /** Why hosts cannot start at all. */
 export async function whyNotLoaded(
   { worker, arrival }: ClusterOptions,
-  reason: string,
+  { reason, cause }: HostFailure,
 ): Promise<KafkaJSError> {
-  if (worker) return workerNotFound(arrival.worker());
+  if (worker) return workerNotFound(arrival.worker(), reason, cause);
   return new TablogError(`what runs the wasm could not be loaded: ${reason}`, { type: "PLATFORM" });
 }

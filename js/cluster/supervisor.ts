@@ -7,6 +7,8 @@ import { Restarts, RESTARTS_MAX } from "./restarts.js";
 
 /** How long a worker may be silent after its start; doubled every time: networks may be slow. */
 const SILENT_MS_MAX = 15_000;
+/** Workers that never say a word, before their script is taken for another one. */
+const SILENT_STARTS_MAX = 2;
 const DIED: HostFailure = { reason: "its worker died", notLoaded: false };
 
 /** What is kept alive, and who hears of it. */
@@ -22,9 +24,11 @@ export interface Supervised<To, From> {
   /** A new name for a worker's lock, and the page's; null where nobody is watched by locks. */
   liveness(): Liveness | null;
   /** What to say when there was never a script for it. */
-  whyNotLoaded(reason: string): Promise<KafkaJSError>;
+  whyNotLoaded(failure: HostFailure): Promise<KafkaJSError>;
   /** Why it cannot be followed by another, if so. */
   lost(): string | null;
+  /** It has not started, which may have reasons that only the application knows. */
+  onSilent(reason: string): void;
   /** It has started. */
   onAlive(): void;
   onMessage(message: From): void;
@@ -43,6 +47,7 @@ export class Supervisor<To, From extends { type: string }> {
   /** A worker has started, so its script is where it is looked for. */
   #loaded = false;
   #silentMsMax = SILENT_MS_MAX;
+  #silentStarts = 0;
   #silent: ReturnType<typeof setTimeout> | undefined;
 
   constructor(supervised: Supervised<To, From>) {
@@ -89,7 +94,7 @@ export class Supervisor<To, From extends { type: string }> {
         else this.#alive(channel, (message as Alive).watched ? liveness : null);
       });
     } catch (error) {
-      this.#lose({ reason: asError(error).message, notLoaded: true });
+      this.#lose({ reason: asError(error).message, notLoaded: true, cause: error });
       return;
     }
     if (this.#ended.signal.aborted) {
@@ -104,7 +109,11 @@ export class Supervisor<To, From extends { type: string }> {
     this.#silent = setTimeout(() => {
       const reason = `its worker did not start within ${this.#silentMsMax} ms`;
       this.#silentMsMax *= 2;
-      this.#gone(channel, { reason, notLoaded: false });
+      this.#silentStarts += 1;
+      this.#supervised.onSilent(reason);
+      // Where a script of the package has run before, it is only the network or the machine.
+      const notLoaded = !this.#loaded && SILENT_STARTS_MAX <= this.#silentStarts;
+      this.#gone(channel, { reason, notLoaded });
     }, this.#silentMsMax);
     try {
       channel.post(this.#supervised.start(liveness));
@@ -117,6 +126,7 @@ export class Supervisor<To, From extends { type: string }> {
     clearTimeout(this.#silent);
     this.#loaded = true;
     this.#silentMsMax = SILENT_MS_MAX;
+    this.#silentStarts = 0;
     // After "clear site data" Chromium's new workers and the page they belong to do not see each
     // other's locks any more, until the page is loaded again.
     if (liveness !== null) {
@@ -145,13 +155,14 @@ export class Supervisor<To, From extends { type: string }> {
    * Without network a worker's script cannot be loaded, which says nothing against the worker: that
    * is tried for as long as the page lives. A script that was never there is not waited for.
    */
-  #lose({ reason, notLoaded }: HostFailure): void {
+  #lose(failure: HostFailure): void {
     if (this.#ended.signal.aborted) return;
+    const { reason, notLoaded } = failure;
     const { name, errorType: type } = this.#supervised;
     const lost = this.#supervised.lost();
     if (notLoaded && !this.#loaded) {
       void this.#supervised
-        .whyNotLoaded(reason)
+        .whyNotLoaded(failure)
         .catch(asError)
         .then((error) => {
           this.#giveUp(error);

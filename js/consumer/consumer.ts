@@ -9,6 +9,7 @@ import { invalid } from "../errors/refusals.js";
 import {
   checkOptions,
   CONSUMER_KINDS,
+  MESSAGES_KINDS,
   objectGiven,
   signalGiven,
   RUN_KINDS,
@@ -67,6 +68,8 @@ export class Consumer {
   readonly #connector: Connector;
   /** The last one that was begun, until it is over; those before it end. */
   #run: Run | undefined;
+  /** What the last run has crashed of, until there is another. */
+  #crash: Error | undefined;
 
   /** @internal Made by a `Kafka`, whose insides it takes. Throws for impossible options. */
   constructor(shared: Shared, config: ConsumerConfig) {
@@ -134,6 +137,8 @@ export class Consumer {
       });
       return;
     }
+    checkOptions(config, "run()", RUN_KINDS);
+    tellUnused(this.#shared.logger, "run()", config, RUN_KINDS);
     await this.#begin(config).begun;
   }
 
@@ -146,7 +151,7 @@ export class Consumer {
     signal?.throwIfAborted();
     // Who asks right before they run has said so, too.
     if (this.#run === undefined) await macrotask();
-    if (this.#run === undefined || this.#run.isStopping) throw notRunning();
+    if (this.#run === undefined || this.#run.isStopping) throw this.#notRunning();
     return this.#run.ready(signal);
   }
 
@@ -156,15 +161,14 @@ export class Consumer {
    * ends the loop, which has a second to ask for the next; else its message comes again.
    */
   messages(options: MessagesOptions = {}): AsyncGenerator<EachMessagePayload, void, undefined> {
-    return new MessageStream(
-      (config, onHalt) => {
-        if (this.#run?.isReplaceable === false) {
-          throw invalid("Cannot read messages() while consumer is running: stop() it before");
-        }
-        return this.#begin(config, onHalt);
-      },
-      objectGiven(options, "messages()"),
-    );
+    checkOptions(options, "messages()", MESSAGES_KINDS);
+    tellUnused(this.#shared.logger, "messages()", options, MESSAGES_KINDS);
+    return new MessageStream((config, onHalt) => {
+      if (this.#run?.isReplaceable === false) {
+        throw invalid("Cannot read messages() while consumer is running: stop() it before");
+      }
+      return this.#begin(config, onHalt);
+    }, options);
   }
 
   /**
@@ -240,14 +244,15 @@ export class Consumer {
 
   #begin(config: ConsumerRunConfig, onHalt: (run: Run) => void = () => undefined): Run {
     const { groupId, retry } = this.#config;
-    checkOptions(config, "run()", RUN_KINDS);
-    tellUnused(this.#shared.logger, "run()", config, RUN_KINDS);
     const { eachMessage, eachBatch } = config;
     if ((eachMessage ?? eachBatch) === undefined) {
       throw invalid("run needs eachMessage or eachBatch");
     }
     if (eachMessage !== undefined && eachBatch !== undefined) {
       this.#logger.warn("eachBatch is not called: there is eachMessage as well", { groupId });
+    }
+    if (this.#assigned.length === 0 && this.#subscriptions.isEmpty) {
+      this.#logger.warn("There is nothing to read: subscribe() was not called", { groupId });
     }
     const { config: kafka } = this.#shared;
     const run = new Run({
@@ -269,8 +274,10 @@ export class Consumer {
       restartOnFailure: { ...kafka.retry, ...retry }.restartOnFailure,
       after: this.#run?.stop() ?? Promise.resolve(),
       onHalt,
-      onDone: (done) => {
-        if (this.#run === done) this.#run = undefined;
+      onDone: (done, crash) => {
+        if (this.#run !== done) return;
+        this.#run = undefined;
+        this.#crash = crash;
       },
     });
     this.#run = run;
@@ -299,13 +306,18 @@ export class Consumer {
   }
 
   #running(): Runner {
-    if (this.#run === undefined) throw notRunning();
+    if (this.#run === undefined) throw this.#notRunning();
     return this.#run.runner;
   }
-}
 
-function notRunning(): Error {
-  return invalid("Consumer group was not initialized, consumer#run must be called first");
+  #notRunning(): Error {
+    const cause = this.#crash;
+    if (this.#run !== undefined || cause === undefined) {
+      return invalid("Consumer group was not initialized, consumer#run must be called first");
+    }
+    const message = `The consumer has crashed (${cause.message}): consumer#run must be called again`;
+    return invalid(message, { groupId: this.#config.groupId, cause });
+  }
 }
 
 function checkPartition({ topic, partition }: TopicPartition): void {

@@ -18,7 +18,7 @@ export interface RunOptions {
   /** Called when handlers are to come to an end: at a stop, and at a crash. */
   onHalt: (run: Run) => void;
   /** Called when the run is over, before anybody who waits for that goes on. */
-  onDone: (run: Run) => void;
+  onDone: (run: Run, crash: Error | undefined) => void;
 }
 
 /** Somebody who waits until the group has been joined. */
@@ -50,7 +50,7 @@ export class Run {
     this.done = this.#live().then((error) => {
       this.#notJoined(error ?? stopped());
       this.#begin();
-      options.onDone(this);
+      options.onDone(this, error);
       return error;
     });
   }

@@ -30,6 +30,10 @@ export class Subscriptions {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.#topics.size === 0 && !this.hasPatterns;
+  }
+
   get hasPatterns(): boolean {
     return 0 < this.#patterns.length;
   }

@@ -198,7 +198,10 @@ export class KafkaJSDeleteTopicRecordsError extends KafkaJSError {
 
   constructor(failed: KafkaJSDeleteTopicRecordsErrorTopic) {
     const first = failed.partitions[0];
-    super("Error while deleting records", {
+    const reasons = failed.partitions.map(
+      ({ partition, error }) => `partition ${partition}: ${error.message}`,
+    );
+    super(`Error while deleting records of topic "${failed.topic}": ${reasons.join("; ")}`, {
       ...(first === undefined ? {} : detailsOf(first.error)),
       topic: failed.topic,
       retriable: failed.partitions.every(({ error }) => error.retriable),

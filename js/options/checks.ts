@@ -8,19 +8,20 @@ import type {
   ConsumerSubscribeTopic,
   ConsumerSubscribeTopics,
 } from "../types/consumer.js";
+import type { Message } from "../types/message.js";
 import { logLevel } from "../types/logger.js";
 import type { ProducerBatch } from "../types/producer.js";
 
 /** What an option may be: in words, and whether a value is that; and why it has no effect. */
 export type Kind = readonly [words: string, fits: (value: unknown) => boolean, unused?: string];
 /** Of every option: one without a kind does not compile. */
-type Kinds<Options> = Readonly<Record<keyof Options, Kind>>;
+export type Kinds<Options> = Readonly<Record<keyof Options, Kind>>;
 
 const ofType = (type: string, words = `a ${type}`): Kind => [
   words,
   (value) => typeof value === type,
 ];
-const wholeFrom = (min: number, max = Number.MAX_SAFE_INTEGER): Kind => [
+export const wholeFrom = (min: number, max = Number.MAX_SAFE_INTEGER): Kind => [
   `a whole number of at least ${min}${max < Number.MAX_SAFE_INTEGER ? ` and at most ${max}` : ""}`,
   (value) => Number.isSafeInteger(value) && min <= (value as number) && (value as number) <= max,
 ];
@@ -28,7 +29,7 @@ const oneOf = (words: string, values: readonly unknown[]): Kind => [
   words,
   (value) => values.includes(value),
 ];
-const orNull = ([words, fits]: Kind): Kind => [
+export const orNull = ([words, fits]: Kind): Kind => [
   `${words} or null`,
   (value) => value === null || fits(value),
 ];
@@ -37,14 +38,14 @@ const orNull = ([words, fits]: Kind): Kind => [
 const unused = ([words, fits]: Kind, why: string): Kind => [words, fits, why];
 
 const text = ofType("string");
-const flag = ofType("boolean");
+export const flag = ofType("boolean");
 const callback = ofType("function");
 const object: Kind = ["an object", isObject];
 const whole = wholeFrom(0);
 const positive = wholeFrom(1);
 /** What the protocol, or the wasm's memory, counts in 32 bits. */
 const INT32_MAX = 2 ** 31 - 1;
-const whole32 = wholeFrom(0, INT32_MAX);
+export const whole32 = wholeFrom(0, INT32_MAX);
 const positive32 = wholeFrom(1, INT32_MAX);
 const notNegative: Kind = [
   "a number of at least 0",
@@ -54,7 +55,7 @@ const finite: Kind = [
   "a finite number of at least 0",
   (value) => Number.isFinite(value) && 0 <= (value as number),
 ];
-const any: Kind = ["", () => true];
+export const any: Kind = ["", () => true];
 const callbacks: Kind = [
   "an array of at least one function",
   (value) =>
@@ -143,10 +144,31 @@ export const RUN_KINDS: Kinds<ConsumerRunConfig & { signal?: never }> = {
   signal: ["left out: consumer.stop() ends a run", () => false],
 };
 
+/** Of `messages()`, which stands for a run with a handler of its own. */
+export const MESSAGES_KINDS: Kinds<
+  Omit<ConsumerRunConfig, "eachBatch" | "eachMessage"> & Abortable
+> = {
+  autoCommit: flag,
+  autoCommitInterval: RUN_KINDS.autoCommitInterval,
+  autoCommitThreshold: RUN_KINDS.autoCommitThreshold,
+  eachBatchAutoResolve: flag,
+  partitionsConsumedConcurrently: positive,
+  signal: ["an AbortSignal", (value) => isObject(value) && "throwIfAborted" in (value as object)],
+};
+
 export const SUBSCRIBE_KINDS: Kinds<ConsumerSubscribeTopics & ConsumerSubscribeTopic> = {
   topics: any,
   topic: any,
   fromBeginning: flag,
+};
+
+/** With what KafkaJS's consumers give, which programs send on. */
+export const MESSAGE_KINDS: Kinds<Message> = {
+  key: any,
+  value: any,
+  partition: any,
+  headers: any,
+  timestamp: any,
 };
 
 export const SEND_KINDS: Kinds<ProducerBatch> = {

@@ -4,7 +4,8 @@ import { invalid } from "../errors/refusals.js";
 import { canHold } from "../platform/locks.js";
 import type { Arrival } from "../types/arrival.js";
 import type { KafkaConfig } from "../types/config.js";
-import { checkOptions, KAFKA_KINDS, refuseUnserved, RETRY_KINDS } from "./checks.js";
+import type { Logger } from "../types/logger.js";
+import { checkOptions, refuseUnserved, RETRY_KINDS } from "./checks.js";
 
 /** A cluster has one broker, which is its controller, too. */
 const NODE_IDS = [1];
@@ -23,6 +24,8 @@ export interface ClusterOptions {
   arrival: Arrival;
   /** Broker configs under Kafka's names, such as `num.partitions`. */
   brokerConfig: Record<string, string>;
+  /** Of the first who names the cluster. */
+  logger: Logger;
   /** What must be so where the cluster is open already: what was chosen, not what is a default. */
   chosen: Chosen;
 }
@@ -34,8 +37,11 @@ export interface Chosen {
 }
 
 /** How the cluster of a configuration is set up. */
-export function clusterOptions(config: KafkaConfig, arrival: Arrival): ClusterOptions {
-  checkOptions(config, "new Kafka()", KAFKA_KINDS);
+export function clusterOptions(
+  config: KafkaConfig,
+  arrival: Arrival,
+  logger: Logger,
+): ClusterOptions {
   refuseUnserved(config);
   const { cluster = "default", storage = "indexeddb", brokerConfig = {}, retry = {} } = config;
   checkOptions(retry, "retry", RETRY_KINDS, "retry.");
@@ -60,6 +66,7 @@ export function clusterOptions(config: KafkaConfig, arrival: Arrival): ClusterOp
     storage,
     worker,
     brokerConfig,
+    logger,
     chosen,
     arrival: chosenArrival(config, arrival),
   };

@@ -26,14 +26,38 @@ export function tellUnused(
   }
 }
 
+/**
+ * Warns of names that are known but for their spelling. Others are the application's own: messages
+ * are passed on with what it has put into them.
+ */
+export function tellMisspelt(
+  logger: Logger,
+  to: string,
+  given: object,
+  kinds: Readonly<Record<string, Kind>>,
+): void {
+  for (const name in given) {
+    if (Object.hasOwn(kinds, name)) continue;
+    const near = meant(name, Object.keys(kinds));
+    if (near === undefined) continue;
+    warnOnce(logger, `${name} of ${to} has no effect: ${didYouMean(near)}`);
+  }
+}
+
 function unknown(name: string, known: readonly string[]): string {
-  const near = known
+  const near = meant(name, known);
+  return near === undefined ? "there is no such option" : didYouMean(near);
+}
+
+function didYouMean(near: string): string {
+  return `there is no such option; did you mean ${near}?`;
+}
+
+function meant(name: string, known: readonly string[]): string | undefined {
+  return known
     .map((other) => ({ other, typos: distance(name.toLowerCase(), other.toLowerCase()) }))
     .filter(({ typos }) => typos <= TYPOS_MAX)
-    .sort((a, b) => a.typos - b.typos)[0];
-  return near === undefined
-    ? "there is no such option"
-    : `there is no such option; did you mean ${near.other}?`;
+    .sort((a, b) => a.typos - b.typos)[0]?.other;
 }
 
 function warnOnce(logger: Logger, message: string): void {

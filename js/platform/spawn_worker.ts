@@ -1,21 +1,37 @@
 // The package's workers, made from wherever their script is.
 import { asError } from "../errors/error_object.js";
 import { TablogError } from "../errors/errors.js";
+import { invalid } from "../errors/refusals.js";
 import type { WorkerSource } from "../types/arrival.js";
 import { notTheFile, remedy } from "./not_arrived.js";
 
+/** What a worker says whose script did not arrive: a bare event, without a reason. */
+export const NOT_FETCHED = "the worker's script could not be loaded";
+
 /** Starts one of the package's workers, which learns from its first message what it is. */
 export function spawnWorker(name: string, source: WorkerSource): Worker {
-  if (typeof source === "function") return source(name) as Worker;
+  if (typeof source === "function") {
+    const made = source(name) as Worker | null | undefined;
+    if (typeof made?.postMessage === "function") return made;
+    throw invalid(
+      `the option "worker" must make a Worker, not ${made === null ? "null" : typeof made}`,
+    );
+  }
   return new Worker(ofThisOrigin(urlOf(source)), { type: "module", name });
 }
 
 /** Why the script of the workers could not be loaded, and what to do. */
-export async function workerNotFound(source: WorkerSource): Promise<TablogError> {
+export async function workerNotFound(
+  source: WorkerSource,
+  reason: string,
+  cause: unknown,
+): Promise<TablogError> {
   const what = "the script of tablog's worker could not be loaded";
   if (typeof source === "function") {
-    const message = `${what} by the worker that the option "worker" makes`;
-    return new TablogError(message, { type: "WORKER_NOT_FOUND", retriable: true });
+    const message =
+      `${what} by the worker that the option "worker" makes: ${reason}. It must be a module ` +
+      "worker of the package's worker.js, or of a script that imports it";
+    return new TablogError(message, { type: "WORKER_NOT_FOUND", retriable: true, cause });
   }
   const url = urlOf(source);
   // A blob is there for as long as the page is.
@@ -34,7 +50,10 @@ export async function workerNotFound(source: WorkerSource): Promise<TablogError>
     const message = `${what}: ${url} ${instead}. ${remedy(url)}`;
     return new TablogError(message, { type: "WORKER_NOT_FOUND" });
   }
-  return refused(`${what}: ${url} is there, but`, url === ofThisOrigin(url) ? "'self'" : "blob:");
+  const there = `${what}: ${url} is there, but`;
+  if (reason === NOT_FETCHED) return refused(there, url === ofThisOrigin(url) ? "'self'" : "blob:");
+  const message = `${there} ${reason}: it may be another script. ${remedy(url)}`;
+  return new TablogError(message, { type: "WORKER_NOT_FOUND", retriable: true, cause });
 }
 
 function refused(what: string, needed: string): TablogError {

@@ -17,7 +17,10 @@ export async function compileWasm(source: WasmSource): Promise<WebAssembly.Modul
 
 async function compileFrom(url: string): Promise<WebAssembly.Module> {
   if (url.startsWith("file:")) {
-    const file = await readFile(new URL(url));
+    const file = await readFile(new URL(url))?.catch((error: unknown) => {
+      const message = `the wasm at ${url} cannot be read (${asError(error).message}). ${remedy(url)}`;
+      throw new TablogError(message, { type: "WASM_NOT_FOUND", cause: error });
+    });
     if (file !== undefined) return compiled(WebAssembly.compile(file), url);
   }
   let response: Response;

@@ -7,6 +7,7 @@ import type { Shared } from "../client/shared.js";
 import { KafkaJSError, KafkaJSNonRetriableError } from "../errors/errors.js";
 import { invalid, notImplemented } from "../errors/refusals.js";
 import {
+  MESSAGE_KINDS,
   PRODUCER_KINDS,
   SEND_KINDS,
   checkOptions,
@@ -14,7 +15,7 @@ import {
   signalGiven,
 } from "../options/checks.js";
 import { producerOptions } from "../options/client.js";
-import { tellUnused } from "../options/unused.js";
+import { tellMisspelt, tellUnused } from "../options/unused.js";
 import { encodeMessages } from "../records/flat.js";
 import type { Abortable } from "../types/abortable.js";
 import { CompressionTypes } from "../types/compression.js";
@@ -219,6 +220,9 @@ export class Producer implements Sender {
       if (messages.some(withoutValue)) {
         throw invalid(`Invalid message without value for topic "${topic}"`, { topic });
       }
+      // Of each send one: what is written wrong is so in all that one place of a program makes.
+      const [first] = messages;
+      if (first !== undefined) tellMisspelt(this.#rootLogger, "a message", first, MESSAGE_KINDS);
     }
   }
 

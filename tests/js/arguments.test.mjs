@@ -93,3 +93,63 @@ test("an offset of more than 64 bits is refused, and harms nobody", async (t) =>
   await consumer.stop();
   assert.deepEqual(crashes, []);
 });
+
+test("a number that is none is refused with its name, its call and its topic", async (t) => {
+  const admin =
+    /** @type {Record<keyof import("tablog").Admin, (...given: unknown[]) => Promise<unknown>>} */ (
+      /** @type {unknown} */ (memory(t).admin())
+    );
+  await admin.connect();
+  /** @param {object} topic */
+  const create = (topic) => admin.createTopics({ topics: [{ topic: "t", ...topic }] });
+  const refused = /** @type {[string, () => Promise<unknown>][]} */ ([
+    ['createTopics(): "t": numPartitions', () => create({ numPartitions: 1.5 })],
+    ['createTopics(): "t": numPartitions', () => create({ numPartitions: "3" })],
+    ['createTopics(): "t": replicationFactor', () => create({ replicationFactor: 1e9 })],
+    ['createTopics(): "t": replicaAssignment', () => create({ replicaAssignment: [{}] })],
+    ["createTopics(): timeout", () => admin.createTopics({ topics: [], timeout: "5" })],
+    [
+      'createPartitions(): "t": count',
+      () => admin.createPartitions({ topicPartitions: [{ topic: "t", count: "2" }] }),
+    ],
+    ["deleteTopics(): timeout", () => admin.deleteTopics({ topics: [], timeout: -1 })],
+    [
+      'fetchTopicOffsetsByTimestamp(): "t": timestamp',
+      () => admin.fetchTopicOffsetsByTimestamp("t", new Date()),
+    ],
+  ]);
+  for (const [about, call] of refused) {
+    await assert.rejects(call(), (/** @type {Error} */ error) => {
+      assert.equal(/** @type {any} */ (error).type, "INVALID_REQUEST");
+      assert.ok(error.message.startsWith(`${about} must be `), error.message);
+      return true;
+    });
+  }
+});
+
+test("what could not be deleted is told with the reason", async (t) => {
+  const kafka = memory(t);
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic: "t" }] });
+  await assert.rejects(
+    admin.deleteGroups(["none"]),
+    /^KafkaJS\w+: Error in DeleteGroups: none: \w/,
+  );
+  const partitions = [{ partition: 0, offset: "99" }];
+  await assert.rejects(
+    admin.deleteTopicRecords({ topic: "t", partitions }),
+    /Error while deleting records of topic "t": partition 0: \w/,
+  );
+});
+
+test("a wasm that is no file is not found", async (t) => {
+  const kafka = memory(t, { wasm: "file:///nowhere/tablog.wasm" });
+  await assert.rejects(kafka.admin().connect(), (error) => {
+    assert.ok(error instanceof KafkaJSError);
+    assert.equal(error.type, "WASM_NOT_FOUND");
+    assert.match(String(error.cause), /ENOENT/);
+    assert.match(error.message, /file:\/\/\/nowhere\/tablog\.wasm.*dist\/worker\.js/);
+    return true;
+  });
+});

@@ -489,3 +489,65 @@ test("a restart is not begun by a consumer that was disconnected meanwhile", asy
   await new Promise((resolve) => setTimeout(resolve, 200));
   assert.equal(await members(kafka), 0);
 });
+
+test("who asks after a crash hears what it was", async (t) => {
+  const kafka = memory(t);
+  const consumer = kafka.consumer({
+    groupId: "g",
+    retry: { retries: 0, restartOnFailure: () => Promise.resolve(false) },
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic: "t", fromBeginning: true });
+  const producer = kafka.producer();
+  await producer.connect();
+  await producer.send({ topic: "t", messages: [{ value: "v" }] });
+  const crashed = new Promise((resolve) => consumer.on("consumer.crash", resolve));
+  await consumer.run({ eachMessage: () => Promise.reject(new Error("out of paper")) });
+  await crashed;
+  // The run is not over before its crash has been told.
+  await assert.rejects(consumer.ready(), /out of paper/);
+  await assert.rejects(consumer.ready(), (/** @type {Error} */ error) => {
+    assert.match(error.message, /^The consumer has crashed \(.*out of paper.*\)/);
+    assert.equal(
+      error.cause instanceof Error && error.cause.name,
+      "KafkaJSNumberOfRetriesExceeded",
+    );
+    return true;
+  });
+  assert.throws(() => {
+    consumer.pause();
+  }, /out of paper/);
+  await consumer.run({ eachMessage: () => Promise.resolve() });
+  await consumer.ready();
+});
+
+test("a handler that has the thread for longer than a session stays a member", async (t) => {
+  const kafka = memory(t, { brokerConfig: { "group.min.session.timeout.ms": "100" } });
+  const producer = kafka.producer();
+  await producer.connect();
+  await producer.send({ topic: "t", messages: [{ value: "a" }, { value: "b" }] });
+  const consumer = kafka.consumer({ groupId: "g", sessionTimeout: 600, heartbeatInterval: 100 });
+  let joins = 0;
+  consumer.on("consumer.group_join", () => {
+    joins += 1;
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic: "t", fromBeginning: true });
+  /** @type {string[]} */
+  const offsets = [];
+  /** @type {(value?: unknown) => void} */
+  let finish = () => undefined;
+  const finished = new Promise((resolve) => (finish = resolve));
+  await consumer.run({
+    eachMessage: ({ message }) => {
+      offsets.push(message.offset);
+      const until = performance.now() + 900;
+      while (performance.now() < until);
+      if (message.offset === "1") finish();
+      return Promise.resolve();
+    },
+  });
+  await finished;
+  await consumer.commitOffsets([{ topic: "t", partition: 0, offset: "2" }]);
+  assert.deepEqual([offsets, joins], [["0", "1"], 1]);
+});

@@ -6,6 +6,8 @@ import { Kafka, logLevel } from "tablog";
 /** Of a module with nothing in it: these workers are no workers. */
 const WASM = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 
+const NO_PLACE = new Error("there is no place for it");
+
 /** @typedef {(worker: FakeWorker) => void} Life what it does when it is started */
 
 class FakeWorker {
@@ -74,6 +76,26 @@ const cases = {
   "a broker that never says a word": {
     broker: () => undefined,
     clients: alive,
+    made: 2,
+    error: { type: "WORKER_NOT_FOUND", message: /did not start within 30000 ms.*worker\.js/ },
+  },
+  "clients that never say a word": {
+    broker: alive,
+    clients: () => undefined,
+    made: 1,
+    error: { type: "WORKER_NOT_FOUND", message: /did not start within 30000 ms.*worker\.js/ },
+  },
+  "a broker that lives once, and whose successors never say a word": {
+    broker: (() => {
+      let made = 0;
+      return (/** @type {FakeWorker} */ worker) => {
+        made += 1;
+        if (made > 1) return;
+        alive(worker);
+        worker.die();
+      };
+    })(),
+    clients: alive,
     made: 6,
     error: { type: "BROKER_STOPPED", retriable: false },
   },
@@ -101,7 +123,7 @@ const cases = {
       throw new Error("the case below makes none");
     },
     made: 0,
-    error: { type: "WORKER_NOT_FOUND" },
+    error: { type: "WORKER_NOT_FOUND", cause: NO_PLACE },
   },
 };
 
@@ -121,7 +143,7 @@ for (const [what, { broker, clients, made, error }] of Object.entries(cases)) {
       logLevel: logLevel.NOTHING,
       wasm: WASM,
       worker: (name) => {
-        if (made === 0) throw new Error("there is no place for it");
+        if (made === 0) throw NO_PLACE;
         if (name === "tablog-broker") brokers += 1;
         return new FakeWorker(name === "tablog-broker" ? broker : clients);
       },
@@ -141,3 +163,42 @@ for (const [what, { broker, clients, made, error }] of Object.entries(cases)) {
     await kafka.close();
   });
 }
+
+test("a worker function that makes none, or one that keeps silent, is told of at once", async (t) => {
+  if (typeof Worker === "undefined") {
+    Object.assign(globalThis, { Worker: FakeWorker });
+    t.after(() => Reflect.deleteProperty(globalThis, "Worker"));
+  }
+  /** @type {string[]} */
+  const warnings = [];
+  /** @param {string} cluster @param {any} worker */
+  const open = (cluster, worker) =>
+    new Kafka({
+      cluster,
+      storage: "memory",
+      wasm: WASM,
+      worker,
+      logLevel: logLevel.WARN,
+      logCreator:
+        () =>
+        ({ level, log }) => {
+          if (level === logLevel.WARN) warnings.push(log.message);
+        },
+    });
+  const none = open("makes-none", () => null);
+  await assert.rejects(none.producer().connect(), {
+    type: "WORKER_NOT_FOUND",
+    message: /must make a Worker, not null/,
+  });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const silent = open("keeps-silent", () => new FakeWorker(() => undefined));
+  const connecting = silent.producer().connect();
+  connecting.catch(() => undefined);
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  assert.deepEqual(warnings, []);
+  t.mock.timers.tick(15_000);
+  const warning = "Another worker is tried: its worker did not start within 15000 ms";
+  assert.deepEqual(new Set(warnings), new Set([warning]));
+  await silent.close();
+  await assert.rejects(connecting);
+});

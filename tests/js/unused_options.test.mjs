@@ -86,3 +86,81 @@ test("options that count are not told of", async (t) => {
   }
   assert.deepEqual(warnings, []);
 });
+
+test("what is misspelt in a call of an admin is told of with the name that was meant", async (t) => {
+  const { kafka, warnings } = warned(t);
+  const admin =
+    /** @type {Record<keyof import("tablog").Admin, (...given: unknown[]) => Promise<unknown>>} */ (
+      /** @type {unknown} */ (kafka.admin())
+    );
+  await admin.connect();
+  const topics = [{ topic: "t", numPartition: 3 }];
+  await admin.createTopics({ topics, validateonly: true });
+  await admin.createTopics({ topics, validateonly: true });
+  await admin.createPartitions({ topicPartitions: [{ topic: "t", count: 2, assignment: [] }] });
+  await admin.fetchOffsets({ groupId: "g", topic: "t" });
+  await admin.resetOffsets({ groupId: "g", topic: "t", earlist: true });
+  await admin
+    .setOffsets({ groupId: "g", topic: "t", partitions: [], partition: [] })
+    .catch(() => 0);
+  await admin.deleteTopicRecords({ topic: "t", partitions: [], topics: [] }).catch(() => 0);
+  const resources = [{ type: 2, name: "t", configName: [] }];
+  await admin.describeConfigs({ resources, includeSynonym: true });
+  const altered = [{ type: 2, name: "t", configEntries: [], configEntrys: [] }];
+  await admin.alterConfigs({ resources: altered, validateonly: true });
+  await admin.fetchTopicMetadata({ topic: ["t"] });
+  await admin.deleteTopics({ topics: ["t"], timeOut: 1 });
+  const meant = warnings.map((warning) => {
+    const [, name, near] = /^(\S+) of .* did you mean (\S+)\?$/.exec(warning) ?? [];
+    return `${name}: ${near}`;
+  });
+  assert.deepEqual(meant, [
+    "validateonly: validateOnly",
+    "numPartition: numPartitions",
+    "assignment: assignments",
+    "topic: topics",
+    "earlist: earliest",
+    "partition: partitions",
+    "topics: topic",
+    "includeSynonym: includeSynonyms",
+    "configName: configNames",
+    "validateonly: validateOnly",
+    "configEntrys: configEntries",
+    "topic: topics",
+    "timeOut: timeout",
+  ]);
+});
+
+test("what is misspelt in a message is told of, and what an application adds is not", async (t) => {
+  const { kafka, warnings } = warned(t);
+  const producer = kafka.producer();
+  await producer.connect();
+  const forwarded = { value: "v", offset: "7", attributes: 0, size: 1, orderId: 5 };
+  await producer.send({ topic: "t", messages: [forwarded] });
+  assert.deepEqual(warnings, []);
+  const message = { value: "v", header: {}, Partition: 0 };
+  await producer.send({ topic: "t", messages: [message] });
+  await producer.sendBatch({ topicMessages: [{ topic: "t", messages: [message] }] });
+  assert.deepEqual(warnings, [
+    "header of a message has no effect: there is no such option; did you mean headers?",
+    "Partition of a message has no effect: there is no such option; did you mean partition?",
+  ]);
+});
+
+test("a misspelt option of messages() is told of as one of messages()", async (t) => {
+  const { kafka, warnings } = warned(t);
+  const consumer = kafka.consumer({ groupId: "g" });
+  consumer.messages(/** @type {any} */ ({ sgnal: new AbortController().signal }));
+  assert.deepEqual(warnings, [
+    "sgnal of messages() has no effect: there is no such option; did you mean signal?",
+  ]);
+  await consumer.disconnect();
+});
+
+test("a run that has nothing to read says so", async (t) => {
+  const { kafka, warnings } = warned(t);
+  const consumer = kafka.consumer({ groupId: "g" });
+  await consumer.connect();
+  await consumer.run({ eachMessage: () => Promise.resolve() });
+  assert.deepEqual(warnings, ["There is nothing to read: subscribe() was not called"]);
+});
