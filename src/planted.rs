@@ -18,6 +18,14 @@ pub enum PlantedBug {
     HighWatermarkAboveDurableEnd,
     /// A coordinator starts empty instead of replaying its partition.
     CoordinatorNotReplayed,
+    /// What a log has deleted stays in the journal.
+    JournalNotPurged,
+    /// A compacted log keeps its tombstones for ever.
+    TombstonesKept,
+    /// Compaction takes the last value of a key for one that is replaced.
+    LastValueCompacted,
+    /// A segment is closed only when something follows.
+    SegmentsNotClosedByTime,
     /// A failed commit raises the leader epochs of all partitions.
     AllLeaderEpochsRaised,
     /// A failed commit has the broker registered again.
@@ -30,13 +38,17 @@ pub enum PlantedBug {
 
 impl PlantedBug {
     /// Every planted bug, in the order of the command's help.
-    pub const ALL: [PlantedBug; 10] = [
+    pub const ALL: [PlantedBug; 14] = [
         PlantedBug::NoFence,
         PlantedBug::AcknowledgedBeforeCommit,
         PlantedBug::ProducerStateNotRestored,
         PlantedBug::CommitOrderSwapped,
         PlantedBug::HighWatermarkAboveDurableEnd,
         PlantedBug::CoordinatorNotReplayed,
+        PlantedBug::JournalNotPurged,
+        PlantedBug::TombstonesKept,
+        PlantedBug::LastValueCompacted,
+        PlantedBug::SegmentsNotClosedByTime,
         PlantedBug::AllLeaderEpochsRaised,
         PlantedBug::RegistrationPerRollback,
         PlantedBug::CommitUnderForeignGeneration,

@@ -16,6 +16,7 @@ use super::manager::LogManager;
 use super::segment::Packer;
 use super::{LogLimits, PartitionId};
 use crate::now::Now;
+use crate::planted::{self, PlantedBug};
 use crate::record::{BatchHeader, Record, RecordError, records, retain};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -303,7 +304,8 @@ impl Cleaning {
         let aborted = is_aborted(log, header);
         let horizon_passed = header
             .delete_horizon_ms()
-            .is_some_and(|horizon| self.now_ms >= horizon);
+            .is_some_and(|horizon| self.now_ms >= horizon)
+            && !planted::active(PlantedBug::TombstonesKept);
         let mut retained: Vec<Record> = Vec::new();
         let mut has_tombstones = false;
         if !aborted {
@@ -365,10 +367,11 @@ impl Cleaning {
     /// log; a topic may have had them before it was one.
     fn is_replaced(&self, record: &Record) -> bool {
         match &record.key {
-            Some(key) => self
-                .last_offsets
-                .get(&key[..])
-                .is_some_and(|last_offset| record.offset < *last_offset),
+            Some(key) => self.last_offsets.get(&key[..]).is_some_and(|last_offset| {
+                let is_last = record.offset == *last_offset;
+                record.offset < *last_offset
+                    || (is_last && planted::active(PlantedBug::LastValueCompacted))
+            }),
             None => true,
         }
     }

@@ -144,6 +144,9 @@ impl Log {
 
     /// When the segment that grows is closed though nothing is appended.
     pub fn rolls_at_ms(&self) -> i64 {
+        if planted::active(PlantedBug::SegmentsNotClosedByTime) {
+            return NEVER_MS;
+        }
         self.tail.active().map_or(NEVER_MS, |active| {
             let roll_ms = roll_ms(&self.config);
             active.created_ms.saturating_add(roll_ms).saturating_add(1)

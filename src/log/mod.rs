@@ -53,7 +53,7 @@ pub use committing::DIRECT_BYTES_MIN;
 pub use config::{LogConfig, MaintenanceConfig};
 pub use epoch_cache::{UNDEFINED_EPOCH, UNDEFINED_OFFSET};
 pub use error::{AppendError, LogError, RecordIndexError};
-pub use journal::{JOURNAL_BYTES_MAX, JOURNAL_ROWS_MAX};
+pub use journal::{JOURNAL_BYTES_MAX, JOURNAL_PURGE_DELAY_MS, JOURNAL_ROWS_MAX};
 pub use limits::LogLimits;
 pub use load::LoadId;
 pub use lookup::TimestampOffset;

@@ -23,6 +23,8 @@ use crate::machine::Event;
 const FAULTY_MS_MAX: u64 = 40_000;
 /// Virtual time after the last fault within which everything must have become quiet.
 const QUIET_MS_MAX: u64 = 180_000;
+/// How much longer it may take where records are to age, as far as the wall clock may lie behind.
+const AGING_MS_MAX: u64 = 3_600_000;
 /// How long a request may be under way when nothing goes wrong.
 const UNDER_WAY_MS_MAX: u64 = 1_000;
 /// Steps of a run: more means that somebody spins.
@@ -55,6 +57,8 @@ pub struct Cluster {
     frees_room: bool,
     /// Of all producers, generously.
     last_sends_bytes: usize,
+    /// How long what ages takes to be gone.
+    aging: Option<u64>,
     steps: u64,
 }
 
@@ -82,6 +86,7 @@ impl Cluster {
         let things = workload.partitions() + workload.members() + waiting;
         let work = Work::new(watch.meter, things);
         let oracle = Oracle::new(&workload);
+        let aging = workload.aging_ms();
         let crowd = Crowd::new(&mut random, workload.clone());
         Cluster {
             world: World::new(random, oracle, counts, trace, work),
@@ -94,6 +99,7 @@ impl Cluster {
             full_in_the_end,
             frees_room,
             last_sends_bytes,
+            aging,
             steps: 0,
         }
     }
@@ -113,7 +119,8 @@ impl Cluster {
                 && !cluster.crowd.is_done()
         });
         self.heal();
-        self.run_until(QUIET_MS_MAX, "quiet", |cluster| {
+        let quiet_ms_max = QUIET_MS_MAX + self.aging.map_or(0, |ms| ms + AGING_MS_MAX);
+        self.run_until(quiet_ms_max, "quiet", |cluster| {
             cluster.waits_for().is_none()
         });
         // What was sent with acks=0 is answered before it arrives.
@@ -137,6 +144,11 @@ impl Cluster {
             cluster.waits_for().is_none() && cluster.unassigned().is_none()
         });
         let deletable_bytes = self.world.oracle.deletable_bytes();
+        if self.aging.is_some() {
+            for row in self.lives.rows() {
+                self.world.oracle.last_row(&row);
+            }
+        }
         self.world.oracle.settle();
         if self.full_in_the_end {
             self.free_room(deletable_bytes);

@@ -7,6 +7,7 @@ use super::consumers::ConsumerActor;
 use super::oracle::Oracle;
 use super::producers::ProducerActor;
 use super::scheduler::Random;
+use super::trickle::TrickleActor;
 use super::work::Worker;
 use super::workload::Workload;
 use super::world::{Step, World};
@@ -169,6 +170,7 @@ impl Crowd {
     /// A client hears something: what it wants done.
     pub fn signal(&mut self, world: &mut World, client: usize, signal: Signal) -> Vec<Wish> {
         let now = world.now();
+        world.oracle.clock(now);
         let mut context = Context {
             random: &mut world.random,
             oracle: &mut world.oracle,
@@ -244,6 +246,9 @@ fn actors(random: &mut Random, workload: &Workload) -> Vec<Box<dyn Actor>> {
     }
     if workload.admin_operations > 0 {
         actors.push(Box::new(AdminActor::new(random, 0, workload)));
+    }
+    if let Some(trickle) = TrickleActor::new(random, workload) {
+        actors.push(Box::new(trickle));
     }
     actors
 }

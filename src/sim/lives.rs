@@ -47,6 +47,11 @@ impl Lives {
         self.media.quota()
     }
 
+    /// What the broker has stored.
+    pub fn rows(&self) -> Vec<Bytes> {
+        self.media.broker_rows()
+    }
+
     /// The newest life, which may be over.
     pub fn newest(&self) -> u64 {
         self.newest

@@ -5,6 +5,7 @@
 
 mod actor;
 mod admins;
+mod ages;
 mod auditor;
 mod clearing;
 mod cluster;
@@ -26,7 +27,9 @@ mod scale;
 mod scheduler;
 #[cfg(test)]
 mod seeds;
+mod trickle;
 mod upkeep;
+mod wire;
 mod work;
 mod workload;
 mod world;

@@ -9,9 +9,9 @@ use crate::machine::{ConnectionId, ControllerLink, Event, Machine};
 use crate::metadata::configs::BrokerConfigs;
 use crate::metadata::{Controller, ControllerConfig};
 use crate::protocol::Uuid;
-use crate::storage::StorageError;
 use crate::storage::faulty::FaultyMedium;
 use crate::storage::quota::Quota;
+use crate::storage::{KeyRange, StorageError, Store};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -53,6 +53,13 @@ impl Media {
         for medium in [&self.broker, &self.controller] {
             medium.power_loss(random.below(medium.at_risk() + 1));
         }
+    }
+
+    /// The broker's rows.
+    pub fn broker_rows(&self) -> Vec<Bytes> {
+        let stores = Store::ALL.into_iter();
+        let rows = stores.flat_map(|it| self.broker.read(&KeyRange::all(it), usize::MAX));
+        rows.map(|entry| entry.value).collect()
     }
 
     fn of(&self, side: Side) -> &FaultyMedium {
@@ -191,6 +198,7 @@ fn open_controller(
 
 fn broker_config(workload: &Workload) -> BrokerConfig {
     let offsets_partitions = workload.offsets_partitions.to_string();
+    let check_ms = workload.check_ms.to_string();
     let delay_ms = workload.initial_rebalance_delay_ms.to_string();
     let configs = BTreeMap::from([
         ("auto.create.topics.enable".to_owned(), "false".to_owned()),
@@ -200,6 +208,11 @@ fn broker_config(workload: &Workload) -> BrokerConfig {
         ),
         ("group.initial.rebalance.delay.ms".to_owned(), delay_ms),
         ("group.min.session.timeout.ms".to_owned(), "1000".to_owned()),
+        (
+            "log.retention.check.interval.ms".to_owned(),
+            check_ms.clone(),
+        ),
+        ("log.cleaner.backoff.ms".to_owned(), check_ms),
     ]);
     BrokerConfig {
         configs: BrokerConfigs::new(configs).expect("these are configs of a broker, in range"),

@@ -3,9 +3,11 @@
 //! The oracle knows what each `acks` promises and nothing of how a broker keeps it: it hears what
 //! clients send, what they are told, and what they read.
 
+use super::ages::{Aged, Ages, stored_records};
 use super::workload::{TopicPlan, Workload};
 use crate::client::TopicPartition;
 use crate::client::producer::Acks;
+use crate::now::Now;
 use crate::record::{Header, Record};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +30,9 @@ pub struct Oracle {
     /// Partitions of topics that admins made; 0 for those that they deleted.
     promised_topics: BTreeMap<String, usize>,
     sent: Vec<SentRecord>,
+    /// Tombstones of topics that age, by topic and key.
+    tombstones: BTreeMap<(String, Bytes), Vec<RecordId>>,
+    ages: Ages,
     partitions: BTreeMap<TopicPartition, PartitionHistory>,
     commits: BTreeMap<(String, TopicPartition), CommitHistory>,
     /// By group, generation and power losses: who has what.
@@ -91,6 +96,8 @@ struct LastLog {
     log_start_offset: i64,
     high_watermark: i64,
     records: BTreeMap<i64, RecordId>,
+    /// Of a topic that ages.
+    aged: Vec<Aged>,
 }
 
 /// What a group committed for a partition.
@@ -111,8 +118,19 @@ impl Oracle {
             topics: topics
                 .map(|plan| (plan.name.clone(), plan.clone()))
                 .collect(),
+            ages: Ages::new(workload),
             ..Oracle::default()
         }
+    }
+
+    /// The clocks go on.
+    pub fn clock(&mut self, now: Now) {
+        self.ages.clock(now);
+    }
+
+    /// Nothing goes wrong any more: until when records of before may still be written.
+    pub fn settle_ages(&mut self) -> i64 {
+        self.ages.settle()
     }
 
     /// The first broken promise.
@@ -171,6 +189,13 @@ impl Oracle {
     /// Somebody sends a record: returns its name, and the headers to send it with.
     pub fn send(&mut self, record: SentRecord) -> (RecordId, Vec<Header>) {
         let id = self.sent.len();
+        if record.value.is_none()
+            && self.ages.has(&record.topic)
+            && let Some(key) = &record.key
+        {
+            let key = (record.topic.clone(), key.clone());
+            self.tombstones.entry(key).or_default().push(id);
+        }
         self.sent.push(record);
         let header = Header {
             key: Bytes::from_static(ID_HEADER),
@@ -206,11 +231,7 @@ impl Oracle {
 
     /// The name of a record that was read, if it is one that was sent.
     fn identify(&mut self, partition: &TopicPartition, record: &Record) -> Option<RecordId> {
-        let id = match &record.headers[..] {
-            [header] if header.key == ID_HEADER => header.value.as_deref(),
-            _ => None,
-        };
-        let id = id.and_then(|id| std::str::from_utf8(id).ok()?.parse::<RecordId>().ok());
+        let id = record_id(record);
         let known = id.and_then(|id| Some((id, self.sent.get(id)?)));
         let same = known.filter(|(_, sent)| {
             sent.topic == partition.topic
@@ -231,6 +252,7 @@ impl Oracle {
     /// Somebody read a record.
     pub fn shown(&mut self, partition: &TopicPartition, record: &Record) -> Option<RecordId> {
         let id = self.identify(partition, record)?;
+        self.ages.shown(&partition.topic, id, record.timestamp);
         let power_losses = self.power_losses;
         let history = self.partitions.entry(partition.clone()).or_default();
         let before = history.shown.insert(record.offset, (id, power_losses));
@@ -307,9 +329,19 @@ impl Oracle {
     /// Somebody was told where a log starts.
     pub fn log_start_offset(&mut self, partition: &TopicPartition, offset: i64) {
         let plan = self.topics.get(&partition.topic);
-        let retained = plan.is_some_and(|plan| plan.retention_bytes.is_some());
+        let retained = plan.is_some_and(TopicPlan::expires);
+        let by_size = plan.is_some_and(|plan| plan.retention_bytes.is_some());
         let power_losses = self.power_losses;
         let history = self.partitions.entry(partition.clone()).or_default();
+        let from = history.log_start_offset.0.max(history.deletion_asked);
+        if from < offset && retained && !by_size {
+            let mut gone = history.shown.range(from..offset);
+            let young = gone.find(|(_, (id, _))| self.ages.is_too_young(&partition.topic, *id));
+            if let Some((at, _)) = young {
+                let what = format!("{partition:?} starts at {offset}, and {at} has not expired");
+                return self.broken(what);
+            }
+        }
         if history.log_start_offset.0 <= offset {
             history.log_start_offset = (offset, power_losses);
         }
@@ -509,6 +541,7 @@ impl Oracle {
             log_start_offset: start,
             high_watermark,
             records: BTreeMap::new(),
+            aged: Vec::new(),
         });
         last.log_start_offset = start;
         last.high_watermark = high_watermark;
@@ -519,9 +552,36 @@ impl Oracle {
         let Some(id) = self.shown(partition, record) else {
             return;
         };
+        let aged = self.ages.has(&partition.topic);
+        let aged = aged.then(|| self.ages.of(record));
         let history = self.partitions.entry(partition.clone()).or_default();
         if let Some(last) = &mut history.last_log {
             last.records.insert(record.offset, id);
+            last.aged.extend(aged);
+        }
+    }
+
+    /// In the end: a row of storage.
+    pub fn last_row(&mut self, row: &Bytes) {
+        for record in stored_records(row) {
+            let id = record_id(&record).filter(|id| *id < self.sent.len());
+            let Some(topic) = id.map(|id| self.sent[id].topic.clone()) else {
+                continue;
+            };
+            let offset = record.offset;
+            if self.promised_topics.get(&topic) == Some(&0) {
+                let what = format!("offset {offset} of {topic}, which is deleted, is still stored");
+                return self.broken(what);
+            }
+            let logs = self.partitions.iter().filter(|(it, _)| it.topic == topic);
+            let read = logs.filter_map(|(_, history)| history.last_log.as_ref());
+            let read: Vec<_> = read.flat_map(|last| last.aged.clone()).collect();
+            let stored = [self.ages.of(&record)];
+            if !self.deleted.contains(&topic)
+                && let Some(aged) = self.ages.overdue_in_storage(&topic, &read, &stored)
+            {
+                return self.broken(format!("{topic} still has stored what has aged: {aged:?}"));
+            }
         }
     }
 
@@ -564,6 +624,9 @@ impl Oracle {
     ) {
         let name = format!("{}-{}", partition.topic, partition.partition);
         let compacted = self.is_compacted(&partition.topic);
+        if let Some(aged) = self.ages.overdue(&partition.topic, &last.aged) {
+            return self.broken(format!("{name} still has what has aged: {aged:?}"));
+        }
         let (shown, told) = history.high_watermark;
         if last.high_watermark < shown && !self.forgivable(&partition.topic, told) {
             self.broken(format!(
@@ -636,6 +699,19 @@ impl Oracle {
                 .records
                 .range(offset + 1..)
                 .any(|(_, other)| self.sent[*other].key == *key)
+            || self.may_be_deleted(id, offset)
+    }
+
+    /// Whether a tombstone may stand behind a record, and may be gone by now.
+    fn may_be_deleted(&self, id: RecordId, offset: i64) -> bool {
+        let SentRecord { topic, key, .. } = &self.sent[id];
+        let key = key.clone().map(|key| (topic.clone(), key));
+        let tombstones = key.and_then(|key| self.tombstones.get(&key));
+        let mut all = tombstones.into_iter().flatten();
+        all.any(|tombstone| {
+            let told = self.sent[*tombstone].acknowledged;
+            told.is_none_or(|it| it.offset < 0 || it.offset > offset)
+        })
     }
 
     fn settle_record(
@@ -681,6 +757,15 @@ impl Oracle {
             ));
         }
     }
+}
+
+/// The name that a record says it has.
+fn record_id(record: &Record) -> Option<RecordId> {
+    let id = match &record.headers[..] {
+        [header] if header.key == ID_HEADER => header.value.as_deref(),
+        _ => None,
+    };
+    std::str::from_utf8(id?).ok()?.parse().ok()
 }
 
 #[cfg(test)]

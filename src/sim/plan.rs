@@ -55,12 +55,14 @@ impl Plan {
                 random.between(0, LARGE_FAULTS_MAX)
             }
         };
+        // What ages may stay where there is no room to write what is left of it.
+        let full_in_the_end = random.chance(FULL_IN_THE_END) && workload.aging_ms().is_none();
         Plan {
             scale,
             workload,
             faults,
             faults_max,
-            full_in_the_end: random.chance(FULL_IN_THE_END),
+            full_in_the_end,
             frees_room: false,
         }
     }

@@ -3,7 +3,7 @@
 use super::scale::{Reach, Scale};
 use super::scheduler::Random;
 use crate::client::consumer::{Assignor, AutoCommit};
-use crate::log::LogLimits;
+use crate::log::{JOURNAL_PURGE_DELAY_MS, LogLimits};
 use crate::metadata::ControllerConfig;
 use crate::storage::room::RESERVE_ROW_BYTES;
 
@@ -12,6 +12,13 @@ pub const BATCH_BYTES_MAX: usize = 1_000;
 
 /// Each row of the room that is kept back, where there are a few partitions.
 const SMALL_PADDING_ROW_BYTES: usize = 8 << 10;
+
+/// How many of the runs have topics whose records age.
+const AGING: f64 = 0.1;
+/// What looking for what has aged, and removing it, takes.
+const AGING_WORK_MS: u64 = 1_000;
+/// How long what cannot be read any more may still be stored.
+pub const PURGED_MS: u64 = JOURNAL_PURGE_DELAY_MS as u64 + AGING_WORK_MS;
 
 /// Who does how much.
 #[derive(Clone, Debug)]
@@ -40,6 +47,8 @@ pub struct Workload {
     pub offsets_partitions: i32,
     /// `group.initial.rebalance.delay.ms`.
     pub initial_rebalance_delay_ms: u64,
+    /// `log.retention.check.interval.ms` and `log.cleaner.backoff.ms`.
+    pub check_ms: u64,
     /// Sizes of the logs.
     pub sizes: Sizes,
 }
@@ -103,15 +112,35 @@ pub struct TopicPlan {
     pub strict: bool,
     /// `internal.segment.bytes`, if segments are to be small.
     pub segment_bytes: Option<i32>,
+    /// How its records age, if they do.
+    pub aging: Option<Aging>,
+}
+
+/// After how long records of a topic must be gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Aging {
+    /// `segment.ms`.
+    pub segment_ms: u64,
+    /// `retention.ms`; of a compacted topic `max.compaction.lag.ms`.
+    pub kept_ms: u64,
+    /// `delete.retention.ms`, of a compacted topic.
+    pub tombstone_ms: u64,
 }
 
 impl Workload {
     /// A workload of this scale.
     pub fn draw(random: &mut Random, scale: Scale) -> Workload {
-        match scale.reach() {
+        let mut workload = match scale.reach() {
             None => Workload::draw_small(random),
             Some(reach) => Workload::draw_large(random, reach),
+        };
+        // All clients go on while what ages does, so few runs have any of it.
+        if random.chance(AGING) {
+            for plan in &mut workload.topics {
+                plan.aging = random.chance(0.6).then(|| Aging::draw(random));
+            }
         }
+        workload
     }
 
     fn draw_small(random: &mut Random) -> Workload {
@@ -201,6 +230,7 @@ impl Workload {
             closes: random.chance(0.3),
             offsets_partitions: random.between(1, 3) as i32,
             initial_rebalance_delay_ms: random.pick(&[0, 100, 1_000]),
+            check_ms: random.pick(&[300, 1_000, 5_000]),
             sizes: match random.chance(0.6) {
                 true => Sizes::draw(random),
                 false => Sizes::of_the_product(),
@@ -211,6 +241,13 @@ impl Workload {
     /// Partitions of all topics.
     pub fn partitions(&self) -> usize {
         self.topics.iter().map(|it| it.partitions as usize).sum()
+    }
+
+    /// How long after the last record of before all that ages is gone, if anything does.
+    pub fn aging_ms(&self) -> Option<u64> {
+        let aging = self.topics.iter().filter_map(|plan| plan.aging);
+        let gone_ms = aging.map(|it| it.tombstone_gone_ms(self.check_ms)).max()?;
+        Some(gone_ms + PURGED_MS)
     }
 
     /// Members of all groups.
@@ -320,6 +357,27 @@ impl GroupPlan {
     }
 }
 
+impl Aging {
+    fn draw(random: &mut Random) -> Aging {
+        Aging {
+            segment_ms: random.pick(&[200, 1_000, 5_000]),
+            kept_ms: random.pick(&[500, 2_000, 10_000]),
+            tombstone_ms: random.pick(&[0, 1_000, 5_000]),
+        }
+    }
+
+    /// How long after it was written a record that has expired, or was replaced, can be read: its
+    /// segment is closed, is kept, and is looked at by a check.
+    pub fn gone_ms(self, check_ms: u64) -> u64 {
+        self.segment_ms + self.kept_ms + 2 * check_ms + AGING_WORK_MS
+    }
+
+    /// How long a tombstone can be: one that a cleaning has seen goes with another.
+    pub fn tombstone_gone_ms(self, check_ms: u64) -> u64 {
+        self.gone_ms(check_ms) + self.tombstone_ms + 2 * check_ms + AGING_WORK_MS
+    }
+}
+
 impl TopicPlan {
     fn draw(
         random: &mut Random,
@@ -339,17 +397,34 @@ impl TopicPlan {
             strict: random.chance(0.25),
             segment_bytes: (compacted || random.chance(0.4))
                 .then(|| segment_bytes_min * random.pick(&[1, 2, 5])),
+            aging: None,
         }
     }
 
     /// Whether its oldest records may go.
     pub fn shrinks(&self) -> bool {
-        self.trimmed || self.retention_bytes.is_some()
+        self.trimmed || self.expires()
+    }
+
+    /// Whether its oldest records go by themselves.
+    pub fn expires(&self) -> bool {
+        self.retention_bytes.is_some() || (self.aging.is_some() && !self.compacted)
     }
 
     /// Its configs, by Kafka's names.
     pub fn configs(&self) -> Vec<(&'static str, String)> {
-        let mut configs = vec![("retention.ms", "-1".to_owned())];
+        let retention_ms = self.aging.filter(|_| !self.compacted);
+        let retention_ms = retention_ms.map_or("-1".to_owned(), |it| it.kept_ms.to_string());
+        let mut configs = vec![("retention.ms", retention_ms)];
+        if let Some(aging) = self.aging {
+            configs.push(("segment.ms", aging.segment_ms.to_string()));
+        }
+        if let Some(aging) = self.aging.filter(|_| self.compacted) {
+            let lag_ms = aging.kept_ms.to_string();
+            configs.push(("max.compaction.lag.ms", lag_ms));
+            let tombstone_ms = aging.tombstone_ms.to_string();
+            configs.push(("delete.retention.ms", tombstone_ms));
+        }
         if self.compacted {
             configs.push(("cleanup.policy", "compact".to_owned()));
             configs.push(("min.cleanable.dirty.ratio", "0.1".to_owned()));
