@@ -7,6 +7,7 @@ use super::consumers::ConsumerActor;
 use super::oracle::Oracle;
 use super::producers::ProducerActor;
 use super::scheduler::Random;
+use super::strangers::StrangerActor;
 use super::trickle::TrickleActor;
 use super::work::Worker;
 use super::workload::Workload;
@@ -246,6 +247,9 @@ fn actors(random: &mut Random, workload: &Workload) -> Vec<Box<dyn Actor>> {
     }
     if workload.admin_operations > 0 {
         actors.push(Box::new(AdminActor::new(random, 0, workload)));
+    }
+    for number in 0..workload.strangers {
+        actors.push(Box::new(StrangerActor::new(random, number, workload)));
     }
     if let Some(trickle) = TrickleActor::new(random, workload) {
         actors.push(Box::new(trickle));

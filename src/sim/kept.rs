@@ -117,6 +117,7 @@ fn small() -> Plan {
             think_ms_max: 50,
             groups: Vec::new(),
             admin_operations: 0,
+            strangers: 0,
             closes: false,
             offsets_partitions: 1,
             initial_rebalance_delay_ms: 0,

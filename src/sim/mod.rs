@@ -21,12 +21,14 @@ mod node;
 mod oracle;
 mod plan;
 mod producers;
+mod questions;
 mod report;
 mod run;
 mod scale;
 mod scheduler;
 #[cfg(test)]
 mod seeds;
+mod strangers;
 mod trickle;
 mod upkeep;
 mod wire;

@@ -41,6 +41,8 @@ pub struct Workload {
     pub groups: Vec<GroupPlan>,
     /// Admin operations.
     pub admin_operations: usize,
+    /// Those who speak frames.
+    pub strangers: usize,
     /// Whether clients are closed now and then, and others take their places.
     pub closes: bool,
     /// `offsets.topic.num.partitions`.
@@ -227,6 +229,7 @@ impl Workload {
             think_ms_max: 0,
             groups: Vec::new(),
             admin_operations: 0,
+            strangers: random.pick(&[0, 0, 0, 1, 2]),
             closes: random.chance(0.3),
             offsets_partitions: random.between(1, 3) as i32,
             initial_rebalance_delay_ms: random.pick(&[0, 100, 1_000]),
