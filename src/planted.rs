@@ -26,6 +26,8 @@ pub enum PlantedBug {
     LastValueCompacted,
     /// A segment is closed only when something follows.
     SegmentsNotClosedByTime,
+    /// A fetch that waits for more bytes than one waits for none.
+    MinBytesForgotten,
     /// A failed commit raises the leader epochs of all partitions.
     AllLeaderEpochsRaised,
     /// A failed commit has the broker registered again.
@@ -38,7 +40,7 @@ pub enum PlantedBug {
 
 impl PlantedBug {
     /// Every planted bug, in the order of the command's help.
-    pub const ALL: [PlantedBug; 14] = [
+    pub const ALL: [PlantedBug; 15] = [
         PlantedBug::NoFence,
         PlantedBug::AcknowledgedBeforeCommit,
         PlantedBug::ProducerStateNotRestored,
@@ -49,6 +51,7 @@ impl PlantedBug {
         PlantedBug::TombstonesKept,
         PlantedBug::LastValueCompacted,
         PlantedBug::SegmentsNotClosedByTime,
+        PlantedBug::MinBytesForgotten,
         PlantedBug::AllLeaderEpochsRaised,
         PlantedBug::RegistrationPerRollback,
         PlantedBug::CommitUnderForeignGeneration,

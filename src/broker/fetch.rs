@@ -7,6 +7,7 @@ use super::{Broker, Progress, REQUEST_LOADS_MAX};
 use crate::distinct::merged_by;
 use crate::log::{PartitionId, Read};
 use crate::now::{Instant, Now};
+use crate::planted::{self, PlantedBug};
 use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use crate::protocol::messages::fetch_response::{
     AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData,
@@ -136,7 +137,10 @@ impl DelayedFetch {
             .collect();
         let expired = self.deadline <= now.monotonic;
         let is_loading = !gathered.loads.is_empty();
-        let enough = bytes_min <= gathered.bytes || gathered.more || is_loading;
+        let enough = bytes_min <= gathered.bytes
+            || gathered.more
+            || is_loading
+            || (1 < bytes_min && planted::active(PlantedBug::MinBytesForgotten));
         // A load in flight is awaited even past the deadline while there is nothing to give:
         // otherwise a consumer with a short wait would never see a record that must be loaded.
         let starved = gathered.bytes == 0 && is_loading;

@@ -65,6 +65,11 @@ impl Ages {
         self.wall_max_ms = self.wall_max_ms.max(now.wall.0);
     }
 
+    /// How far the wall clock has been set back.
+    pub fn wall_behind_ms(&self) -> i64 {
+        self.wall_max_ms - self.now_ms
+    }
+
     /// Nothing goes wrong any more: until when records of before may still be written.
     pub fn settle(&mut self) -> i64 {
         self.settled_ms = self.wall_max_ms + SETTLED_MS;
@@ -132,11 +137,13 @@ impl Ages {
                 .find(|it| self.written_ms(it) + gone_ms < it.seen_ms);
         }
         let tombstone_gone_ms = (plan.aging.tombstone_gone_ms(self.check_ms) + purged_ms) as i64;
+        let mut of_key: BTreeMap<&Option<Bytes>, Vec<&Aged>> = BTreeMap::new();
+        for aged in read {
+            of_key.entry(&aged.key).or_default().push(aged);
+        }
         there.iter().find(|it| {
-            let replaced = read.iter().any(|newer| {
-                newer.key == it.key
-                    && newer.offset > it.offset
-                    && self.written_ms(newer) + gone_ms < it.seen_ms
+            let replaced = of_key.get(&it.key).into_iter().flatten().any(|newer| {
+                newer.offset > it.offset && self.written_ms(newer) + gone_ms < it.seen_ms
             });
             let deleted = it.is_tombstone && self.written_ms(it) + tombstone_gone_ms < it.seen_ms;
             replaced || deleted

@@ -23,8 +23,6 @@ use crate::machine::Event;
 const FAULTY_MS_MAX: u64 = 40_000;
 /// Virtual time after the last fault within which everything must have become quiet.
 const QUIET_MS_MAX: u64 = 180_000;
-/// How much longer it may take where records are to age, as far as the wall clock may lie behind.
-const AGING_MS_MAX: u64 = 3_600_000;
 /// How long a request may be under way when nothing goes wrong.
 const UNDER_WAY_MS_MAX: u64 = 1_000;
 /// Steps of a run: more means that somebody spins.
@@ -119,7 +117,7 @@ impl Cluster {
                 && !cluster.crowd.is_done()
         });
         self.heal();
-        let quiet_ms_max = QUIET_MS_MAX + self.aging.map_or(0, |ms| ms + AGING_MS_MAX);
+        let quiet_ms_max = QUIET_MS_MAX + self.aging.unwrap_or_default();
         self.run_until(quiet_ms_max, "quiet", |cluster| {
             cluster.waits_for().is_none()
         });
@@ -145,9 +143,7 @@ impl Cluster {
         });
         let deletable_bytes = self.world.oracle.deletable_bytes();
         if self.aging.is_some() {
-            for row in self.lives.rows() {
-                self.world.oracle.last_row(&row);
-            }
+            self.world.oracle.last_rows(&self.lives.rows());
         }
         self.world.oracle.settle();
         if self.full_in_the_end {
@@ -204,6 +200,11 @@ impl Cluster {
         self.faults = Faults::none();
         self.world.faults = Faults::none();
         self.lives.quota().set_limit(None);
+        if self.aging.is_some() {
+            // Otherwise what is from ahead of it would have to wait for it to come there again.
+            let ms = self.world.oracle.wall_behind_ms();
+            self.world.shift_wall(ms);
+        }
         let ended = self.lives.end_zombies(&mut self.world);
         self.deliver(ended);
         self.crowd.heal(&mut self.world);

@@ -121,7 +121,7 @@ fn small() -> Plan {
             closes: false,
             offsets_partitions: 1,
             initial_rebalance_delay_ms: 0,
-            check_ms: 5_000,
+            check_ms: 15_000,
             sizes: Sizes::of_the_product(),
         },
         faults: Faults::none(),

@@ -13,9 +13,11 @@ mod consumers;
 mod crowd;
 mod disk;
 mod faults;
+mod generations;
 #[cfg(test)]
 mod kept;
 mod lives;
+mod named;
 mod network;
 mod node;
 mod oracle;

@@ -4,6 +4,7 @@
 //! clients send, what they are told, and what they read.
 
 use super::ages::{Aged, Ages, stored_records};
+use super::generations::Generations;
 use super::workload::{TopicPlan, Workload};
 use crate::client::TopicPartition;
 use crate::client::producer::Acks;
@@ -35,10 +36,7 @@ pub struct Oracle {
     ages: Ages,
     partitions: BTreeMap<TopicPartition, PartitionHistory>,
     commits: BTreeMap<(String, TopicPartition), CommitHistory>,
-    /// By group, generation and power losses: who has what.
-    assignments: BTreeMap<(String, i32, u32), BTreeMap<TopicPartition, String>>,
-    /// Likewise: who has sent commits for what.
-    committers: BTreeMap<(String, i32, u32), BTreeMap<TopicPartition, String>>,
+    generations: Generations,
     /// How often the power was lost: what was told before the last time on relaxed media may be
     /// gone.
     power_losses: u32,
@@ -126,6 +124,11 @@ impl Oracle {
     /// The clocks go on.
     pub fn clock(&mut self, now: Now) {
         self.ages.clock(now);
+    }
+
+    /// How far the wall clock has been set back.
+    pub fn wall_behind_ms(&self) -> i64 {
+        self.ages.wall_behind_ms()
     }
 
     /// Nothing goes wrong any more: until when records of before may still be written.
@@ -388,60 +391,27 @@ impl Oracle {
         member_id: &str,
         partitions: &[TopicPartition],
     ) {
-        let key = (group.to_owned(), generation, self.power_losses);
-        let committers = self.committers.get(&key);
-        let foreign = partitions.iter().find_map(|partition| {
-            let by = committers?.get(partition)?;
-            (by != member_id).then(|| (partition.clone(), by.clone()))
-        });
-        let all = self.assignments.entry(key).or_default();
-        let mut twice = None;
-        for partition in partitions {
-            let before = all.insert(partition.clone(), member_id.to_owned());
-            if let Some(other) = before.filter(|other| other != member_id) {
-                twice = Some((partition, other));
-            }
-        }
-        if let Some((partition, other)) = twice {
-            self.broken(format!(
-                "generation {generation} of {group} assigns {}-{} to {other} and to {member_id}",
-                partition.topic, partition.partition
-            ));
-        }
-        if let Some((partition, by)) = foreign {
-            self.foreign_commit((group, generation), &partition, &by);
+        let generation = (group.to_owned(), generation, self.power_losses);
+        let assigned = self.generations.assigned(generation, member_id, partitions);
+        if let Err(what) = assigned {
+            self.broken(what);
         }
     }
 
-    /// A member sends a commit under a generation of its group: whose partition it is then may not
-    /// be another's.
+    /// A member sends a commit under a generation of its group.
     pub fn commit_sent(
         &mut self,
         (group, generation): (&str, i32),
         member_id: &str,
         partition: TopicPartition,
     ) {
-        let key = (group.to_owned(), generation, self.power_losses);
-        let owners = self.assignments.get(&key);
-        let owner = owners.and_then(|all| all.get(&partition));
-        if owner.is_some_and(|owner| owner != member_id) {
-            return self.foreign_commit((group, generation), &partition, member_id);
+        let generation = (group.to_owned(), generation, self.power_losses);
+        let sent = self
+            .generations
+            .commit_sent(generation, member_id, partition);
+        if let Err(what) = sent {
+            self.broken(what);
         }
-        let all = self.committers.entry(key).or_default();
-        all.insert(partition, member_id.to_owned());
-    }
-
-    fn foreign_commit(
-        &mut self,
-        (group, generation): (&str, i32),
-        partition: &TopicPartition,
-        by: &str,
-    ) {
-        let (topic, number) = (&partition.topic, partition.partition);
-        self.broken(format!(
-            "{by} commits {topic}-{number} under generation {generation} of {group}, in which it \
-             is another's"
-        ));
     }
 
     /// A member of a group has processed a partition up to here.
@@ -561,27 +531,28 @@ impl Oracle {
         }
     }
 
-    /// In the end: a row of storage.
-    pub fn last_row(&mut self, row: &Bytes) {
-        for record in stored_records(row) {
-            let id = record_id(&record).filter(|id| *id < self.sent.len());
-            let Some(topic) = id.map(|id| self.sent[id].topic.clone()) else {
-                continue;
-            };
-            let offset = record.offset;
-            if self.promised_topics.get(&topic) == Some(&0) {
-                let what = format!("offset {offset} of {topic}, which is deleted, is still stored");
-                return self.broken(what);
+    /// In the end: the rows of storage.
+    pub fn last_rows(&mut self, rows: &[Bytes]) {
+        let mut stored: BTreeMap<&str, Vec<Aged>> = BTreeMap::new();
+        for record in rows.iter().flat_map(stored_records) {
+            if let Some(sent) = record_id(&record).and_then(|id| self.sent.get(id)) {
+                let of_topic = stored.entry(&sent.topic).or_default();
+                of_topic.push(self.ages.of(&record));
+            }
+        }
+        let wrong = stored.into_iter().find_map(|(topic, stored)| {
+            if self.promised_topics.get(topic) == Some(&0) {
+                return Some(format!("{topic} is deleted, and still stored: {stored:?}"));
             }
             let logs = self.partitions.iter().filter(|(it, _)| it.topic == topic);
             let read = logs.filter_map(|(_, history)| history.last_log.as_ref());
             let read: Vec<_> = read.flat_map(|last| last.aged.clone()).collect();
-            let stored = [self.ages.of(&record)];
-            if !self.deleted.contains(&topic)
-                && let Some(aged) = self.ages.overdue_in_storage(&topic, &read, &stored)
-            {
-                return self.broken(format!("{topic} still has stored what has aged: {aged:?}"));
-            }
+            let aged = self.ages.overdue_in_storage(topic, &read, &stored);
+            let aged = aged.filter(|_| !self.deleted.contains(topic))?;
+            Some(format!("{topic} still has stored what has aged: {aged:?}"))
+        });
+        if let Some(what) = wrong {
+            self.broken(what);
         }
     }
 
@@ -766,29 +737,4 @@ fn record_id(record: &Record) -> Option<RecordId> {
         _ => None,
     };
     std::str::from_utf8(id?).ok()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_commit_of_what_is_anothers_in_its_generation_is_seen_whoever_is_heard_first() {
-        let partition = TopicPartition::new("t".to_owned(), 0);
-        for owner_first in [true, false] {
-            let mut oracle = Oracle::default();
-            oracle.assigned(("g", 1), "a", std::slice::from_ref(&partition));
-            oracle.commit_sent(("g", 1), "a", partition.clone());
-            assert_eq!(oracle.violation(), None);
-            if owner_first {
-                oracle.assigned(("g", 2), "b", std::slice::from_ref(&partition));
-            }
-            oracle.commit_sent(("g", 2), "a", partition.clone());
-            if !owner_first {
-                assert_eq!(oracle.violation(), None);
-                oracle.assigned(("g", 2), "b", std::slice::from_ref(&partition));
-            }
-            assert!(oracle.violation().is_some());
-        }
-    }
 }

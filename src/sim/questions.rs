@@ -1,6 +1,7 @@
 //! What somebody who speaks frames asks, and what the answer must be.
 
 use super::actor::Context;
+use super::named;
 use super::oracle::RecordId;
 use crate::client::TopicPartition;
 use crate::now::{Instant, Now};
@@ -121,7 +122,7 @@ pub fn check(
         (Question::Produce(parts), Response::Produce(response)) => {
             produced(&parts, response, context)
         }
-        (Question::Names(names), response) => named(names, response),
+        (Question::Names(names), response) => named::check(names, response),
         (Question::Unsupported, Response::ApiVersions(response)) => {
             let error = ErrorCode::from_code(response.error_code);
             match error {
@@ -261,29 +262,5 @@ fn produced(
     match parts_left.first() {
         Some(part) => Err(format!("{:?} is not answered", part.partition)),
         None => Ok(()),
-    }
-}
-
-fn named(mut asked: Vec<String>, response: &Response) -> Result<(), String> {
-    let names = match response {
-        Response::Metadata(it) => it.topics.iter().map(|it| it.name.clone()).collect(),
-        Response::ListOffsets(it) => it.topics.iter().map(|it| Some(it.name.clone())).collect(),
-        Response::OffsetCommit(it) => it.topics.iter().map(|it| Some(it.name.clone())).collect(),
-        Response::OffsetFetch(it) if it.error_code != 0 => return Ok(()),
-        Response::OffsetFetch(it) => it.topics.iter().map(|it| Some(it.name.clone())).collect(),
-        Response::DeleteTopics(it) => it.responses.iter().map(|it| it.name.clone()).collect(),
-        other => return Err(format!("names are answered by {other:?}")),
-    };
-    let names: Vec<Option<String>> = names;
-    let mut names: Vec<_> = names.into_iter().flatten().collect();
-    names.sort_unstable();
-    asked.sort_unstable();
-    match names == asked {
-        true => Ok(()),
-        false => Err(format!(
-            "{} names are answered, and {} were asked for",
-            names.len(),
-            asked.len()
-        )),
     }
 }

@@ -2,6 +2,7 @@
 //! names in a frame, old versions, several partitions or batches at once, and what is none at all.
 
 use super::actor::{Actor, Context, Signal, Wish};
+use super::named;
 use super::oracle::{Oracle, SentRecord};
 use super::questions::{FetchQuestion, Part, Question, check, produce};
 use super::scheduler::Random;
@@ -12,28 +13,16 @@ use crate::client::TopicPartition;
 use crate::client::producer::Acks;
 use crate::now::{Instant, Now};
 use crate::protocol::messages::api_versions_request::ApiVersionsRequest;
-use crate::protocol::messages::delete_topics_request::DeleteTopicsRequest;
-use crate::protocol::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
-use crate::protocol::messages::list_offsets_request::{
-    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
-};
-use crate::protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
-use crate::protocol::messages::offset_commit_request::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use crate::protocol::messages::offset_fetch_request::{
-    OffsetFetchRequest, OffsetFetchRequestTopic,
-};
 use crate::protocol::{ApiKey, Request};
 use crate::record::Compression;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Numbers strangers among the producers, from here on.
 const PRODUCERS_FROM: usize = 2_000_000;
-/// The group that a stranger names. It has no members.
-const GROUP: &str = "stranger";
 /// How long a stranger waits for an answer before it tries another connection.
-const ANSWER_MS_MAX: u64 = 5_000;
+const PATIENCE_MS: u64 = 5_000;
+/// How long it takes to be answered when nothing goes wrong any more, at most.
+const ANSWER_MS_MAX: u64 = 30_000;
 /// Scenes of a stranger, at most.
 const SCENES_MAX: usize = 12;
 /// Scenes when nothing goes wrong any more: all of it must be answered.
@@ -90,7 +79,11 @@ impl StrangerActor {
             self.is_afresh = true;
             self.leave(context);
         } else if waits {
-            if now.monotonic.0 > self.asked_at.0 + ANSWER_MS_MAX {
+            let patience_ms = match self.is_healed {
+                true => ANSWER_MS_MAX,
+                false => PATIENCE_MS,
+            };
+            if now.monotonic.0 > self.asked_at.0 + patience_ms {
                 self.give_up(context);
             }
             return;
@@ -158,7 +151,7 @@ impl StrangerActor {
 
     /// A long poll, and many requests behind it.
     fn pipeline(&mut self, now: Now, context: &mut Context<'_>) {
-        let count = context.random.pick(&[3, 30, 200]);
+        let count = context.random.pick(&[3, 3, 30, 30, 200]);
         let bytes = context.random.pick(&PIPELINE_BYTES);
         self.fetch(now, (1 << 30, 400), bytes, context);
         for _ in 0..count {
@@ -277,13 +270,19 @@ impl StrangerActor {
         let count = context.random.pick(&[1, 20, 20, 300, 300, 3_000]);
         let names: Vec<_> = (0..count).map(|it| format!("stranger-{it}")).collect();
         let (version, request) = match context.random.below(6) {
-            0 => (context.random.pick(&[1, 4, 9, 12]), metadata(&names)),
-            1 => (context.random.pick(&[1, 4, 6]), list_offsets(&names)),
-            2 => (context.random.pick(&[2, 5, 9]), offset_commit(&names)),
-            3 => (context.random.pick(&[1, 3, 7]), offset_fetch(&names)),
-            4 => (context.random.pick(&[1, 4, 5]), delete_topics(&names)),
+            0 => (context.random.pick(&[1, 4, 9, 12]), named::metadata(&names)),
+            1 => (context.random.pick(&[1, 4, 6]), named::list_offsets(&names)),
+            2 => (
+                context.random.pick(&[2, 5, 9]),
+                named::offset_commit(&names),
+            ),
+            3 => (context.random.pick(&[1, 3, 7]), named::offset_fetch(&names)),
+            4 => (
+                context.random.pick(&[1, 4, 5]),
+                named::delete_topics(&names),
+            ),
             _ => {
-                let request = join_group(&names);
+                let request = named::join_group(&names);
                 // From version 4 on it is told its name first, and is no member before it comes
                 // again.
                 let version = context.random.pick(&[4, 5, 9]);
@@ -385,85 +384,4 @@ impl Actor for StrangerActor {
     fn successor(&mut self, _: &mut Random, _: &mut Oracle) -> Option<Box<dyn Actor>> {
         None
     }
-}
-
-fn metadata(names: &[String]) -> Request {
-    let topics = names.iter().map(|name| MetadataRequestTopic {
-        name: Some(name.clone()),
-        ..MetadataRequestTopic::default()
-    });
-    Request::Metadata(MetadataRequest {
-        topics: Some(topics.collect()),
-        ..MetadataRequest::default()
-    })
-}
-
-fn list_offsets(names: &[String]) -> Request {
-    let topics = names.iter().map(|name| ListOffsetsTopic {
-        name: name.clone(),
-        partitions: vec![ListOffsetsPartition {
-            partition_index: 0,
-            timestamp: -1,
-            ..ListOffsetsPartition::default()
-        }],
-        ..ListOffsetsTopic::default()
-    });
-    Request::ListOffsets(ListOffsetsRequest {
-        replica_id: -1,
-        topics: topics.collect(),
-        ..ListOffsetsRequest::default()
-    })
-}
-
-fn offset_commit(names: &[String]) -> Request {
-    let topics = names.iter().map(|name| OffsetCommitRequestTopic {
-        name: name.clone(),
-        partitions: vec![OffsetCommitRequestPartition {
-            committed_metadata: Some(String::new()),
-            ..OffsetCommitRequestPartition::default()
-        }],
-        ..OffsetCommitRequestTopic::default()
-    });
-    Request::OffsetCommit(OffsetCommitRequest {
-        group_id: GROUP.to_owned(),
-        generation_id_or_member_epoch: -1,
-        topics: topics.collect(),
-        ..OffsetCommitRequest::default()
-    })
-}
-
-fn offset_fetch(names: &[String]) -> Request {
-    let topics = names.iter().map(|name| OffsetFetchRequestTopic {
-        name: name.clone(),
-        partition_indexes: vec![0],
-        ..OffsetFetchRequestTopic::default()
-    });
-    Request::OffsetFetch(OffsetFetchRequest {
-        group_id: GROUP.to_owned(),
-        topics: Some(topics.collect()),
-        ..OffsetFetchRequest::default()
-    })
-}
-
-fn delete_topics(names: &[String]) -> Request {
-    Request::DeleteTopics(DeleteTopicsRequest {
-        topic_names: names.to_vec(),
-        timeout_ms: 1_000,
-        ..DeleteTopicsRequest::default()
-    })
-}
-
-fn join_group(names: &[String]) -> Request {
-    let protocols = names.iter().map(|name| JoinGroupRequestProtocol {
-        name: name.clone(),
-        ..JoinGroupRequestProtocol::default()
-    });
-    Request::JoinGroup(JoinGroupRequest {
-        group_id: "stranger-join".to_owned(),
-        session_timeout_ms: 2_000,
-        rebalance_timeout_ms: 2_000,
-        protocol_type: "consumer".to_owned(),
-        protocols: protocols.collect(),
-        ..JoinGroupRequest::default()
-    })
 }

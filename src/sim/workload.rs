@@ -14,7 +14,9 @@ pub const BATCH_BYTES_MAX: usize = 1_000;
 const SMALL_PADDING_ROW_BYTES: usize = 8 << 10;
 
 /// How many of the runs have topics whose records age.
-const AGING: f64 = 0.1;
+const AGING: f64 = 0.05;
+/// How often a broker looks for it in the other runs.
+const CHECK_MS: u64 = 15_000;
 /// What looking for what has aged, and removing it, takes.
 const AGING_WORK_MS: u64 = 1_000;
 /// How long what cannot be read any more may still be stored.
@@ -138,8 +140,14 @@ impl Workload {
         };
         // All clients go on while what ages does, so few runs have any of it.
         if random.chance(AGING) {
+            workload.check_ms = random.pick(&[300, 1_000]);
             for plan in &mut workload.topics {
                 plan.aging = random.chance(0.6).then(|| Aging::draw(random));
+                if plan.aging.is_some() && random.chance(0.4) {
+                    plan.compacted = true;
+                    plan.trimmed = false;
+                    plan.retention_bytes = None;
+                }
             }
         }
         workload
@@ -229,11 +237,11 @@ impl Workload {
             think_ms_max: 0,
             groups: Vec::new(),
             admin_operations: 0,
-            strangers: random.pick(&[0, 0, 0, 1, 2]),
+            strangers: random.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 1, 2]),
             closes: random.chance(0.3),
             offsets_partitions: random.between(1, 3) as i32,
             initial_rebalance_delay_ms: random.pick(&[0, 100, 1_000]),
-            check_ms: random.pick(&[300, 1_000, 5_000]),
+            check_ms: CHECK_MS,
             sizes: match random.chance(0.6) {
                 true => Sizes::draw(random),
                 false => Sizes::of_the_product(),
@@ -363,9 +371,9 @@ impl GroupPlan {
 impl Aging {
     fn draw(random: &mut Random) -> Aging {
         Aging {
-            segment_ms: random.pick(&[200, 1_000, 5_000]),
-            kept_ms: random.pick(&[500, 2_000, 10_000]),
-            tombstone_ms: random.pick(&[0, 1_000, 5_000]),
+            segment_ms: random.pick(&[200, 1_000]),
+            kept_ms: random.pick(&[500, 2_000]),
+            tombstone_ms: random.pick(&[0, 1_000]),
         }
     }
 

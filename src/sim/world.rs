@@ -101,7 +101,9 @@ impl World {
 
     /// Somebody sets the wall clock.
     pub fn shift_wall(&mut self, ms: i64) {
+        self.oracle.clock(self.now());
         self.scheduler.shift_wall(ms);
+        self.oracle.clock(self.now());
     }
 
     /// How long storage takes this time.
