@@ -26,6 +26,8 @@ pub enum PlantedBug {
     LastValueCompacted,
     /// A segment is closed only when something follows.
     SegmentsNotClosedByTime,
+    /// The CRC of stored batches is not looked at.
+    DamagedBatchesTaken,
     /// A fetch that waits for more bytes than one waits for none.
     MinBytesForgotten,
     /// A failed commit raises the leader epochs of all partitions.
@@ -40,7 +42,7 @@ pub enum PlantedBug {
 
 impl PlantedBug {
     /// Every planted bug, in the order of the command's help.
-    pub const ALL: [PlantedBug; 15] = [
+    pub const ALL: [PlantedBug; 16] = [
         PlantedBug::NoFence,
         PlantedBug::AcknowledgedBeforeCommit,
         PlantedBug::ProducerStateNotRestored,
@@ -51,6 +53,7 @@ impl PlantedBug {
         PlantedBug::TombstonesKept,
         PlantedBug::LastValueCompacted,
         PlantedBug::SegmentsNotClosedByTime,
+        PlantedBug::DamagedBatchesTaken,
         PlantedBug::MinBytesForgotten,
         PlantedBug::AllLeaderEpochsRaised,
         PlantedBug::RegistrationPerRollback,

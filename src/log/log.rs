@@ -1,5 +1,6 @@
 //! The log of one partition: its tail in memory, its offsets, and what they are checked against.
 
+use super::chunk::check_crc;
 use super::config::LogConfig;
 use super::derived::{Derived, end_transaction_marker};
 use super::error::{AppendError, LogError};
@@ -298,8 +299,7 @@ impl Log {
         for batch in batches(&part.batches).strict() {
             let (header, batch) =
                 batch.map_err(|error| format!("journal row {seq} is damaged: {error}"))?;
-            BatchHeader::ensure_valid(&batch)
-                .map_err(|error| format!("journal row {seq} is damaged: {error}"))?;
+            check_crc(&batch).map_err(|error| format!("journal row {seq} is damaged: {error}"))?;
             if header.base_offset < self.log_end_offset {
                 return Err(format!("the batches of journal row {seq} do not ascend"));
             }

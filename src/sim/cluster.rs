@@ -5,6 +5,7 @@
 use super::actor::{Signal, Wish};
 use super::crowd::Crowd;
 use super::faults::{Fault, Faults};
+use super::inspector::LastRead;
 use super::lives::{Lives, Outgoing, named_request};
 use super::network::{Arrival, Direction, Network, PipeId};
 use super::node::Side;
@@ -57,6 +58,8 @@ pub struct Cluster {
     last_sends_bytes: usize,
     /// How long what ages takes to be gone.
     aging: Option<u64>,
+    /// Whether a row is damaged in the end.
+    is_damaged: bool,
     steps: u64,
 }
 
@@ -75,6 +78,7 @@ impl Cluster {
             faults_max,
             full_in_the_end,
             frees_room,
+            is_damaged,
         } = plan;
         let mut counts = Counts::default();
         counts.plan(scale, &workload);
@@ -98,6 +102,7 @@ impl Cluster {
             frees_room,
             last_sends_bytes,
             aging,
+            is_damaged,
             steps: 0,
         }
     }
@@ -145,10 +150,28 @@ impl Cluster {
         if self.aging.is_some() {
             self.world.oracle.last_rows(&self.lives.rows());
         }
+        let last = self.is_damaged.then(|| self.world.oracle.last_read());
         self.world.oracle.settle();
         if self.full_in_the_end {
             self.free_room(deletable_bytes);
         }
+        if let Some(last) = last {
+            self.inspect_damaged(last);
+        }
+    }
+
+    /// A row is damaged: the partition that it belongs to may stop, and nothing else.
+    fn inspect_damaged(&mut self, last: Vec<LastRead>) {
+        for number in self.crowd.inspect(&mut self.world, last) {
+            for pipe in self.network.of_client(number) {
+                self.close(pipe);
+            }
+        }
+        let outgoing = self.lives.damage(&mut self.world);
+        self.deliver(outgoing);
+        self.run_until(QUIET_MS_MAX, "a damaged row", |cluster| {
+            cluster.crowd.is_done()
+        });
     }
 
     /// Under a full quota everything is deleted that may be; then there is room for new records.

@@ -4,6 +4,7 @@ use super::actor::{Actor, Context, Signal, Wish};
 use super::admins::AdminActor;
 use super::auditor::Auditor;
 use super::consumers::ConsumerActor;
+use super::inspector::{Inspector, LastRead};
 use super::oracle::Oracle;
 use super::producers::ProducerActor;
 use super::scheduler::Random;
@@ -104,6 +105,20 @@ impl Crowd {
             client.actor.overfill();
             world.after(0, Step::Act(*number, client.life));
         }
+    }
+
+    /// Everybody leaves, and somebody comes who reads what there must be. Returns who has left.
+    pub fn inspect(&mut self, world: &mut World, last: Vec<LastRead>) -> Vec<usize> {
+        let left: Vec<_> = std::mem::take(&mut self.clients).into_keys().collect();
+        let number = left.last().map_or(AUDITOR, |last| *last) + 1;
+        let client = Client {
+            actor: Box::new(Inspector::new(last)),
+            life: 0,
+            timer: 0,
+        };
+        self.clients.insert(number, client);
+        world.after(0, Step::Act(number, 0));
+        left
     }
 
     /// Whether everybody's work is done.

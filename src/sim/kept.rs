@@ -128,6 +128,7 @@ fn small() -> Plan {
         faults_max: 30,
         full_in_the_end: false,
         frees_room: false,
+        is_damaged: false,
     }
 }
 

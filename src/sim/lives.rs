@@ -52,6 +52,17 @@ impl Lives {
         self.media.broker_rows()
     }
 
+    /// The newest life ends, and what it has stored is damaged before the next one begins.
+    pub fn damage(&mut self, world: &mut World) -> Vec<Outgoing> {
+        let mut outgoing = Vec::from_iter(self.end(world, self.newest));
+        if let Some(what) = self.media.damage(&mut world.random) {
+            world.line(|| format!("!!! {what}"));
+            world.counts.fault(what);
+        }
+        outgoing.extend(self.start(world));
+        outgoing
+    }
+
     /// The newest life, which may be over.
     pub fn newest(&self) -> u64 {
         self.newest

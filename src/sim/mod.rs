@@ -14,6 +14,7 @@ mod crowd;
 mod disk;
 mod faults;
 mod generations;
+mod inspector;
 #[cfg(test)]
 mod kept;
 mod lives;

@@ -9,9 +9,9 @@ use crate::machine::{ConnectionId, ControllerLink, Event, Machine};
 use crate::metadata::configs::BrokerConfigs;
 use crate::metadata::{Controller, ControllerConfig};
 use crate::protocol::Uuid;
-use crate::storage::faulty::FaultyMedium;
+use crate::storage::faulty::{FaultyMedium, FaultyStorage, Outcome};
 use crate::storage::quota::Quota;
-use crate::storage::{KeyRange, StorageError, Store};
+use crate::storage::{KeyRange, StorageError, StorageRequest, Store, Ticket, WriteBatch};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -60,6 +60,44 @@ impl Media {
         let stores = Store::ALL.into_iter();
         let rows = stores.flat_map(|it| self.broker.read(&KeyRange::all(it), usize::MAX));
         rows.map(|entry| entry.value).collect()
+    }
+
+    /// Changes a byte of any row of the broker's, whose life has ended, or takes the row away.
+    /// Says which; `None` if there is no row.
+    pub fn damage(&self, random: &mut Random) -> Option<&'static str> {
+        let stores = Store::ALL.map(|store| (store, KeyRange::all(store)));
+        let stores = stores.map(|(store, all)| (store, self.broker.read(&all, usize::MAX)));
+        let stores: Vec<_> = stores.iter().filter(|(_, rows)| !rows.is_empty()).collect();
+        if stores.is_empty() {
+            return None;
+        }
+        let (store, rows) = random.pick(&stores);
+        let row = random.pick(&rows.iter().collect::<Vec<_>>());
+        let mut batch = WriteBatch::default();
+        // A row of the journal has several partitions, and the last may be missing.
+        let missing = *store != Store::Journal && random.chance(0.2);
+        if missing {
+            let after = [&row.key[..], &[0]].concat();
+            batch.deletes.push(KeyRange {
+                end: Some(after),
+                start: row.key.clone(),
+                store: *store,
+            });
+        } else {
+            let mut value = row.value.to_vec();
+            let at = random.below(value.len());
+            *value.get_mut(at)? ^= random.between(1, 255) as u8;
+            batch.put(*store, row.key.clone(), value.into());
+        }
+        let storage = FaultyStorage::new(&self.broker);
+        storage.open_now().ok()?;
+        let ticket = Ticket(0);
+        storage.submit(StorageRequest::Commit { ticket, batch });
+        storage.perform(ticket, Outcome::Done)?;
+        Some(match missing {
+            true => "row missing",
+            false => "row damaged",
+        })
     }
 
     fn of(&self, side: Side) -> &FaultyMedium {

@@ -5,6 +5,7 @@
 
 use super::ages::{Aged, Ages, stored_records};
 use super::generations::Generations;
+use super::inspector::LastRead;
 use super::workload::{TopicPlan, Workload};
 use crate::client::TopicPartition;
 use crate::client::producer::Acks;
@@ -529,6 +530,23 @@ impl Oracle {
             last.records.insert(record.offset, id);
             last.aged.extend(aged);
         }
+    }
+
+    /// In the end: what was read of all logs.
+    pub fn last_read(&self) -> Vec<LastRead> {
+        let partitions = self.partitions.iter();
+        let partitions = partitions.filter(|(it, _)| !self.is_deleted(&it.topic));
+        let read = partitions.filter_map(|(partition, history)| {
+            let last = history.last_log.as_ref()?;
+            Some(LastRead {
+                partition: partition.clone(),
+                start: last.log_start_offset,
+                end: last.high_watermark,
+                records: last.records.clone(),
+                shrinks: self.shrinks(&partition.topic) || self.is_compacted(&partition.topic),
+            })
+        });
+        read.collect()
     }
 
     /// In the end: the rows of storage.

@@ -12,6 +12,9 @@ const FAULTS_MAX: u64 = 60;
 /// Faults of a plan that is not small, at most: each life of a large cluster takes its time.
 const LARGE_FAULTS_MAX: u64 = 12;
 
+/// How many of the small plans end with a row that is damaged.
+const DAMAGED: f64 = 0.1;
+
 /// Mean time between faults of a plan that is not small, at least: nobody would get anywhere.
 const LARGE_FAULT_INTERVAL_MS_MIN: u64 = 600;
 
@@ -34,6 +37,8 @@ pub struct Plan {
     /// Whether deleting all records must make room then. Plans that are drawn leave that out: it
     /// does not hold for each of them.
     pub frees_room: bool,
+    /// Whether a row of storage is damaged in the end.
+    pub is_damaged: bool,
 }
 
 impl Plan {
@@ -64,6 +69,7 @@ impl Plan {
             faults_max,
             full_in_the_end,
             frees_room: false,
+            is_damaged: !full_in_the_end && scale == Scale::Small && random.chance(DAMAGED),
         }
     }
 }
