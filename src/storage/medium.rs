@@ -98,6 +98,12 @@ impl Medium {
     }
 }
 
+impl Default for Medium {
+    fn default() -> Medium {
+        Medium::new()
+    }
+}
+
 #[cfg(all(test, feature = "planted"))]
 mod tests {
     use super::*;
