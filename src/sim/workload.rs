@@ -17,6 +17,8 @@ const SMALL_PADDING_ROW_BYTES: usize = 8 << 10;
 const AGING: f64 = 0.05;
 /// How often a broker looks for it in the other runs.
 const CHECK_MS: u64 = 15_000;
+/// Room for all keys that a cleaning meets there.
+const AGING_KEYS_BYTES_MIN: usize = 10_000;
 /// What looking for what has aged, and removing it, takes.
 const AGING_WORK_MS: u64 = 1_000;
 /// How long what cannot be read any more may still be stored.
@@ -141,6 +143,9 @@ impl Workload {
         // All clients go on while what ages does, so few runs have any of it.
         if random.chance(AGING) {
             workload.check_ms = random.pick(&[300, 1_000]);
+            // A cleaning whose keys do not fit goes on with the next check only.
+            let keys_bytes_max = &mut workload.sizes.log_limits.cleaner_keys_bytes_max;
+            *keys_bytes_max = AGING_KEYS_BYTES_MIN.max(*keys_bytes_max);
             for plan in &mut workload.topics {
                 plan.aging = random.chance(0.6).then(|| Aging::draw(random));
                 if plan.aging.is_some() && random.chance(0.4) {
