@@ -28,7 +28,7 @@ pub const LAST_SENDS: usize = 2;
 /// Sends when the quota is full, and bytes of their values, at least: together they are more than
 /// the reserve of a small plan.
 const OVERFILLING_SENDS: usize = 60;
-const OVERFILLING_BYTES: usize = 3_000;
+const OVERFILLING_BYTES: usize = 4_000;
 /// How often a client is closed instead of acting, where clients are.
 pub const CLOSING: f64 = 0.01;
 /// How often somebody uses a topic of which it should know that it is gone.

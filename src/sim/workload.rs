@@ -11,7 +11,7 @@ use crate::storage::room::RESERVE_ROW_BYTES;
 pub const BATCH_BYTES_MAX: usize = 1_000;
 
 /// Each row of the room that is kept back, where there are a few partitions.
-const SMALL_PADDING_ROW_BYTES: usize = 8 << 10;
+const SMALL_PADDING_ROW_BYTES: usize = 16 << 10;
 
 /// How many of the runs have topics whose records age.
 const AGING: f64 = 0.05;
