@@ -15,7 +15,7 @@ export interface RunOptions {
   restartOnFailure: RetryOptions["restartOnFailure"];
   /** The end of the run before: a consumer is one member at a time. */
   after: Promise<unknown>;
-  /** Called when handlers are to come to an end: at a stop, and at a crash. */
+  /** Called when handlers are to come to an end: at a stop, which may follow a crash, and at that. */
   onHalt: (run: Run) => void;
   /** Called when the run is over, before anybody who waits for that goes on. */
   onDone: (run: Run, crash: Error | undefined) => void;
@@ -84,6 +84,7 @@ export class Run {
   stop(): Promise<Error | undefined> {
     this.#stop.abort();
     this.#notJoined(stopped());
+    this.#options.onHalt(this);
     void this.#runner.stop();
     return this.done;
   }

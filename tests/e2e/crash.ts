@@ -1,29 +1,29 @@
 import type { Page } from "@playwright/test";
 
 /**
- * Puts `crashBroker()` and `crashClients()` into every page: each ends that worker, as a crash would.
+ * Puts `crashBroker()` and `crashClients()` into every page: each ends such workers, as a crash would.
  * `brokersMade` counts.
  */
 export async function withCrash(page: Page): Promise<void> {
   await page.addInitScript(() => {
-    let broker: Worker | undefined;
-    let clients: Worker | undefined;
+    const brokers: Worker[] = [];
+    const clients: Worker[] = [];
     globalThis.brokersMade = 0;
     globalThis.Worker = new Proxy(Worker, {
       construct(Worker, [url, options]: [string | URL, WorkerOptions?]) {
         const worker = new Worker(url, options);
         if (options?.name?.startsWith("tablog-broker") === true) {
-          broker = worker;
+          brokers.push(worker);
           globalThis.brokersMade += 1;
-        } else if (options?.name?.startsWith("tablog-client") === true) clients = worker;
+        } else if (options?.name?.startsWith("tablog-client") === true) clients.push(worker);
         return worker;
       },
     });
     globalThis.crashBroker = () => {
-      broker?.terminate();
+      for (const broker of brokers.splice(0)) broker.terminate();
     };
     globalThis.crashClients = () => {
-      clients?.terminate();
+      for (const site of clients.splice(0)) site.terminate();
     };
   });
 }

@@ -2,6 +2,7 @@
 import { expect, type Page, test } from "@playwright/test";
 import { withCrash } from "./crash";
 import { openPackage } from "./package_page";
+import type { Who } from "./pages/settling";
 
 test.beforeEach(async ({ page }) => {
   await withCrash(page);
@@ -168,46 +169,37 @@ test("a broker that dies while it waits for another tab's is replaced", async ({
   expect(await waiting.evaluate(({ kafka }) => kafka.status)).toBe("running");
 });
 
-for (const death of ["crashBroker", "crashClients"] as const) {
-  test(`every call that is under way settles after ${death}()`, async ({ page }) => {
-    const work = await atWork(page, `settles-${death}`);
-    const outcomes = await work.evaluate(async ({ kafka, producer }, death) => {
-      const admin = kafka.admin();
-      await admin.connect();
-      const [topic, groupId] = ["events", "group"];
-      const messages = [{ value: "late" }];
-      const partitions = [{ partition: 0, offset: "0" }];
-      const resources = [{ type: app.ConfigResourceTypes.TOPIC, name: topic, configEntries: [] }];
-      const calls = {
-        send: () => producer.send({ topic, messages }),
-        sendBatch: () => producer.sendBatch({ topicMessages: [{ topic, messages }] }),
-        flush: () => producer.flush(),
-        connect: () => kafka.producer().connect(),
-        listTopics: () => admin.listTopics(),
-        createTopics: () => admin.createTopics({ topics: [{ topic: "another" }] }),
-        createPartitions: () => admin.createPartitions({ topicPartitions: [{ topic, count: 9 }] }),
-        fetchTopicMetadata: () => admin.fetchTopicMetadata(),
-        fetchTopicOffsets: () => admin.fetchTopicOffsets(topic),
-        fetchTopicOffsetsByTimestamp: () => admin.fetchTopicOffsetsByTimestamp(topic, 0),
-        fetchOffsets: () => admin.fetchOffsets({ groupId }),
-        deleteTopicRecords: () => admin.deleteTopicRecords({ topic, partitions }),
-        describeConfigs: () => admin.describeConfigs({ resources }),
-        alterConfigs: () => admin.alterConfigs({ resources }),
-        describeCluster: () => admin.describeCluster(),
-        listGroups: () => admin.listGroups(),
-        describeGroups: () => admin.describeGroups([groupId]),
-        disconnect: () => kafka.producer().disconnect(),
-      };
-      const under = Object.entries(calls).map(async ([name, call]) => {
-        // A call may succeed, or fail with an error of the package: others are thrown from here.
-        const settled = app.failure(call);
-        const late = new Promise((resolve) => setTimeout(resolve, 60_000, "it hangs"));
-        return [name, await Promise.race([settled, late])] as const;
-      });
-      globalThis[death]();
-      return (await Promise.all(under)).filter(([, outcome]) => outcome === "it hangs");
-    }, death);
-    expect(outcomes).toEqual([]);
-    await work.evaluate(({ kafka }) => kafka.close());
-  });
+const situations: Who[] = [
+  "clients that connect",
+  "clients that are connected",
+  "a consumer that joins",
+  "a consumer that runs",
+  "a loop that has a message in hand",
+  "a consumer by its handler",
+  "a handler's payload",
+];
+
+const deaths = [
+  { whose: "the broker's worker", storage: "indexeddb", crashes: ["crashBroker"] },
+  // With it goes what it kept.
+  { whose: "the broker's worker", storage: "memory", crashes: ["crashBroker"] },
+  { whose: "the clients' worker", storage: "indexeddb", crashes: ["crashClients"] },
+  { whose: "both workers", storage: "indexeddb", crashes: ["crashBroker", "crashClients"] },
+] as const;
+
+for (const { whose, storage, crashes } of deaths) {
+  for (const who of situations) {
+    test(`what is asked of ${who} in ${storage} settles after the death of ${whose}`, async ({
+      page,
+    }) => {
+      const hanging = await page.evaluate(
+        async ([who, storage, crashes]) =>
+          app.hangingAfter(who, storage, () => {
+            for (const crash of crashes) globalThis[crash]();
+          }),
+        [who, storage, crashes] as const,
+      );
+      expect(hanging).toEqual([]);
+    });
+  }
 }

@@ -1,5 +1,5 @@
 // Every public method of the package with a call of it, as `settling.test.mjs` makes it in Node and
-// `workers.spec.ts` in a page. A method that has none fails the first of these.
+// `settling.ts` in a page whose workers die. A method that has none fails the first of these.
 import { ConfigResourceTypes } from "tablog";
 
 const [topic, groupId, other] = ["events", "group", "another"];

@@ -1,5 +1,6 @@
 // A page with nothing but the package, for tests that say themselves what they do with it.
 import * as tablog from "tablog";
+import { hangingAfter } from "./settling";
 
 /** What an application can tell of an error. */
 export interface Told {
@@ -52,7 +53,7 @@ async function read(
   return values;
 }
 
-globalThis.app = { ...tablog, failure, open, read };
+globalThis.app = { ...tablog, failure, open, read, hangingAfter };
 document.body.textContent = "ready";
 
 declare global {
@@ -60,5 +61,6 @@ declare global {
     failure: typeof failure;
     open: typeof open;
     read: typeof read;
+    hangingAfter: typeof hangingAfter;
   };
 }
