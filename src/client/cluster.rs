@@ -46,6 +46,8 @@ pub(super) struct Call<T> {
 pub(super) enum Answer<T> {
     /// Metadata have been read, or could not be.
     Metadata(Result<(), KafkaError>),
+    /// These topics were deleted and made again.
+    MadeAgain(Vec<String>),
     /// The answer to [`Cluster::connect`].
     Connected {
         id: CommandId,
@@ -510,7 +512,10 @@ impl<T> Cluster<T> {
     }
 
     fn update_metadata(&mut self, response: &MetadataResponse) {
-        self.metadata.update(response);
+        let made_again = self.metadata.update(response);
+        if !made_again.is_empty() {
+            self.answers.push_back(Answer::MadeAgain(made_again));
+        }
         self.network.set_brokers(&self.metadata.brokers);
     }
 }

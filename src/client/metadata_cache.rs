@@ -63,23 +63,39 @@ pub(super) struct MetadataCache {
 }
 
 impl MetadataCache {
-    /// Takes over what a response says; topics that it does not name stay.
-    pub fn update(&mut self, response: &MetadataResponse) {
+    /// Takes over what a response says; topics that it does not name stay. Gives those that were
+    /// deleted and made again.
+    pub fn update(&mut self, response: &MetadataResponse) -> Vec<String> {
         if !response.brokers.is_empty() {
             self.brokers = brokers(response);
         }
         self.controller_id = controller_id(response);
+        let mut made_again = Vec::new();
         for topic in &response.topics {
             let Some(new) = topic_metadata(topic) else {
                 continue;
             };
             let name = new.name.clone();
             let merged = match self.topics.remove(&name) {
-                Some(old) => newer(old, new),
+                Some(old) => {
+                    let ids = [old.topic_id, new.topic_id];
+                    if ids[0] != ids[1] && !ids.iter().any(Uuid::is_zero) {
+                        made_again.push(name.clone());
+                    }
+                    newer(old, new)
+                }
                 None => new,
             };
             self.topics.insert(name, merged);
         }
+        made_again
+    }
+
+    /// The id of a topic; zero where none is known.
+    pub fn topic_id(&self, topic: &str) -> Uuid {
+        self.topics
+            .get(topic)
+            .map_or_else(Uuid::default, |topic| topic.topic_id)
     }
 
     /// The partitions of a topic that is known and without error.
@@ -151,8 +167,12 @@ fn partition_metadata(partition: &MetadataResponsePartition) -> PartitionMetadat
 }
 
 /// A broker that has not heard of an election yet must not take us back to the old leader
-/// (KIP-320): of the same topic, the partition of the higher leader epoch counts.
+/// (KIP-320): of the same topic, the partition of the higher leader epoch counts. A topic that is
+/// not there has no id: the last one that it had tells whether it is the same when it is back.
 fn newer(old: TopicMetadata, mut new: TopicMetadata) -> TopicMetadata {
+    if new.topic_id.is_zero() {
+        new.topic_id = old.topic_id;
+    }
     if old.topic_id == new.topic_id && new.error == ErrorCode::None {
         for partition in &mut new.partitions {
             if let Some(known) = find_partition(&old.partitions, partition.partition)
@@ -198,5 +218,20 @@ mod tests {
         // A topic made again starts over.
         cache.update(&response(3, 0, 2));
         assert_eq!(leader(&cache), Some(3));
+    }
+
+    #[test]
+    fn a_topic_with_another_id_was_made_again_whether_it_was_seen_gone_or_not() {
+        let mut cache = MetadataCache::default();
+        let mut gone = response(-1, -1, 0);
+        gone.topics[0].error_code = ErrorCode::UnknownTopicOrPartition.code();
+        assert_eq!(cache.update(&gone), [""; 0]);
+        assert_eq!(cache.update(&response(1, 0, 1)), [""; 0]);
+        assert_eq!(cache.update(&response(1, 1, 1)), [""; 0]);
+        assert_eq!(cache.update(&response(1, 0, 2)), ["t"]);
+        assert_eq!(cache.update(&gone), [""; 0]);
+        assert_eq!(cache.update(&response(1, 0, 2)), [""; 0]);
+        assert_eq!(cache.update(&gone), [""; 0]);
+        assert_eq!(cache.update(&response(1, 0, 3)), ["t"]);
     }
 }

@@ -661,12 +661,13 @@ fn common_version(api_key: ApiKey, broker: &BTreeMap<i16, VersionRange>) -> Opti
 }
 
 /// The versions that this client speaks. The ends that are given here are where a message changes
-/// its shape: what is batched (KIP-709, KIP-699), or named by topic id (KIP-516).
+/// its shape: what is batched (KIP-709, KIP-699), or named by topic id (KIP-516). Fetches do name
+/// topics by id: offsets in a topic that was made again mean nothing.
 fn client_versions(api_key: ApiKey) -> VersionRange {
     let range = |min, max| VersionRange { min, max };
     match api_key {
         ApiKey::Produce => range(3, 11),
-        ApiKey::Fetch => range(4, 12),
+        ApiKey::Fetch => range(4, 13),
         ApiKey::Metadata => range(1, messages::metadata_request::MetadataRequest::VERSIONS.max),
         ApiKey::OffsetCommit => range(2, 9),
         ApiKey::OffsetFetch => range(2, 7),

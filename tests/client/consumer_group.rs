@@ -1,6 +1,6 @@
 use tablog::client::consumer::{
     Assignor, AssignorQuestion, AutoCommit, ConsumerCommand, ConsumerConfig, ConsumerEvent,
-    ConsumerOutput, FetchedBatch, OfferedAssignor, OffsetToCommit,
+    ConsumerOutput, FetchedBatch, OfferedAssignor, OffsetReset, OffsetToCommit,
 };
 use tablog::client::{CommandId, Consumer, ErrorKind, TopicPartition};
 use tablog::protocol::{ApiKey, ErrorCode};
@@ -631,4 +631,83 @@ fn a_batch_that_took_its_time_is_committed_though_others_wait() {
     batch(&mut world, &consumer);
     world.run_for(200);
     assert_eq!(world.cluster.committed("g", &first.partition), 1);
+}
+
+/// A member that has read two records of a topic, which is then deleted and made again.
+fn reader_of_a_topic_made_again(
+    config: ConsumerConfig,
+    see: impl FnOnce(&mut World),
+) -> (World, Handle<Consumer>, FetchedBatch) {
+    let mut world = world(1);
+    world.cluster.append("t", 0, &["old a", "old b"]);
+    let consumer = member(&mut world, config);
+    let read = batch(&mut world, &consumer);
+    world.cluster.topics.remove("t");
+    see(&mut world);
+    world.cluster.create("t", 1);
+    world
+        .cluster
+        .append("t", 0, &["new a", "new b", "new c", "new d"]);
+    (world, consumer, read)
+}
+
+#[test]
+fn a_topic_that_was_made_again_is_read_from_where_the_reset_policy_says() {
+    let sees_it_gone: [fn(&mut World); 2] = [|_| (), |world| world.run_for(5_000)];
+    for see in sees_it_gone {
+        let (mut world, consumer, read) = reader_of_a_topic_made_again(config(), see);
+        world.run_for(5_000);
+        assert_eq!(world.cluster.committed("g", &t(0)), -1);
+        assert!(events(&consumer).contains(&ConsumerEvent::Lost {
+            partitions: vec![t(0)]
+        }));
+        processed(&mut world, &consumer, &read);
+        let batch = batch(&mut world, &consumer);
+        assert_eq!(values(&batch), ["new a", "new b", "new c", "new d"]);
+        processed(&mut world, &consumer, &batch);
+        world.command(&consumer, ConsumerCommand::Close { id: CommandId(8) });
+        done(&mut world, &consumer, 8).unwrap();
+        assert_eq!(world.cluster.committed("g", &t(0)), 4);
+    }
+}
+
+#[test]
+fn what_was_read_of_a_deleted_topic_is_not_committed_for_the_next_one() {
+    let (mut world, consumer, read) = reader_of_a_topic_made_again(config(), |_| ());
+    world.run_for(5_000);
+    let commit = ConsumerCommand::Commit {
+        id: CommandId(7),
+        offsets: Some(vec![OffsetToCommit {
+            topic: "t".into(),
+            partition: 0,
+            offset: read.next_offset,
+            metadata: None,
+        }]),
+    };
+    world.command(&consumer, commit);
+    let error = done(&mut world, &consumer, 7).unwrap_err();
+    assert_eq!(error.code, ErrorCode::IllegalGeneration);
+    assert_eq!(world.cluster.committed("g", &t(0)), -1);
+}
+
+#[test]
+fn a_topic_that_was_made_again_ends_a_consumer_without_a_reset_policy() {
+    let config = ConsumerConfig {
+        auto_offset_reset: OffsetReset::None,
+        ..config()
+    };
+    let mut world = world(1);
+    world.cluster.append("t", 0, &["old a"]);
+    let consumer = world.add(Consumer::new(config, 1));
+    let assign = ConsumerCommand::Assign {
+        id: CommandId(0),
+        partitions: vec![(t(0), Some(0))],
+    };
+    world.command(&consumer, assign);
+    let read = batch(&mut world, &consumer);
+    processed(&mut world, &consumer, &read);
+    world.cluster.topics.remove("t");
+    world.cluster.create("t", 1);
+    let error = poll(&mut world, &consumer).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NoOffset);
 }

@@ -140,6 +140,9 @@ struct Parked {
 
 pub struct FakeCluster {
     pub topics: BTreeMap<String, Vec<FakePartition>>,
+    /// Of topics that are there, and that were.
+    topic_ids: BTreeMap<String, Uuid>,
+    next_topic_id: u8,
     pub nodes: BTreeSet<i32>,
     pub down: BTreeSet<i32>,
     pub auto_create: Option<i32>,
@@ -167,6 +170,8 @@ impl FakeCluster {
         shard.loaded(Now::default());
         FakeCluster {
             topics: BTreeMap::new(),
+            topic_ids: BTreeMap::new(),
+            next_topic_id: 1,
             nodes: (0..nodes).collect(),
             down: BTreeSet::new(),
             auto_create: None,
@@ -185,6 +190,11 @@ impl FakeCluster {
 
     /// Leaders are spread over the nodes.
     pub fn create(&mut self, topic: &str, partitions: i32) {
+        if !self.topics.contains_key(topic) {
+            let id = Uuid([self.next_topic_id; 16]);
+            self.next_topic_id += 1;
+            self.topic_ids.insert(topic.to_string(), id);
+        }
         let nodes = self.nodes.len() as i32;
         let log = self.topics.entry(topic.to_string()).or_default();
         for n in log.len() as i32..partitions {
@@ -289,7 +299,10 @@ impl FakeCluster {
     }
 
     pub fn request(&mut self, now: Now, node: i32, socket: Socket, frame: Bytes) {
-        let (header, request) = decode_request(frame).expect("clients send valid requests");
+        let (header, mut request) = decode_request(frame).expect("clients send valid requests");
+        if let Request::Fetch(fetch) = &mut request {
+            self.name_topics(fetch);
+        }
         let api_key = request.api_key();
         let (version, correlation_id) = (header.request_api_version, header.correlation_id);
         self.requests.push((node, request.clone()));
@@ -434,11 +447,11 @@ impl FakeCluster {
         for name in asked {
             let mut topic = MetadataResponseTopic {
                 name: Some(name.clone()),
-                topic_id: Uuid([1; 16]),
                 ..Default::default()
             };
             match (self.topics.get(&name), self.auto_create) {
                 (Some(partitions), _) => {
+                    topic.topic_id = self.topic_ids[&name];
                     topic.partitions = partitions
                         .iter()
                         .enumerate()
@@ -553,14 +566,28 @@ impl FakeCluster {
         })
     }
 
+    /// Those that are named by id: by their names, too, as far as there are any.
+    fn name_topics(&self, fetch: &mut FetchRequest) {
+        for topic in &mut fetch.topics {
+            let named = self.topic_ids.iter().find(|(_, id)| **id == topic.topic_id);
+            if let Some((name, _)) = named {
+                topic.topic.clone_from(name);
+            }
+        }
+    }
+
     fn fetch(&mut self, node: i32, request: &FetchRequest) -> FetchResponse {
         let responses = request.topics.iter().map(|topic| {
+            let there = topic.topic_id.is_zero()
+                || (self.topics.contains_key(&topic.topic)
+                    && self.topic_ids[&topic.topic] == topic.topic_id);
             let partitions = topic.partitions.iter().map(|asked| {
                 let mut data = PartitionData {
                     partition_index: asked.partition,
                     ..Default::default()
                 };
                 match self.led(node, &topic.topic, asked.partition) {
+                    _ if !there => data.error_code = ErrorCode::UnknownTopicId.code(),
                     Err(code) => data.error_code = code.code(),
                     Ok(partition) => {
                         let end = partition.end();
@@ -588,7 +615,7 @@ impl FakeCluster {
                 data
             });
             FetchableTopicResponse {
-                topic: topic.topic.clone(),
+                topic_id: topic.topic_id,
                 partitions: partitions.collect(),
                 ..Default::default()
             }
@@ -673,7 +700,7 @@ fn refusal(request: &Request, code: ErrorCode) -> Response {
         }),
         Request::Fetch(fetch) => {
             let topics = fetch.topics.iter().map(|topic| FetchableTopicResponse {
-                topic: topic.topic.clone(),
+                topic_id: topic.topic_id,
                 partitions: (topic.partitions.iter())
                     .map(|partition| PartitionData {
                         partition_index: partition.partition,

@@ -308,7 +308,7 @@ impl Admin {
 
     fn answered(&mut self, now: Now, answer: Answer<Token>) {
         let (token, result) = match answer {
-            Answer::Metadata(_) => return,
+            Answer::Metadata(_) | Answer::MadeAgain(_) => return,
             Answer::Connected { id, result } => {
                 return self.answer(id, result.map(|()| AdminResult::None));
             }

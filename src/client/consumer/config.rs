@@ -87,6 +87,17 @@ pub enum OffsetReset {
     None,
 }
 
+impl OffsetReset {
+    /// As a seek names it: -1 is the end, -2 the beginning.
+    pub(super) fn offset(self) -> Option<i64> {
+        match self {
+            OffsetReset::Earliest => Some(-2),
+            OffsetReset::Latest => Some(-1),
+            OffsetReset::None => None,
+        }
+    }
+}
+
 /// What of transactions is seen (`isolation.level`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum IsolationLevel {

@@ -11,7 +11,7 @@ use crate::client::{ErrorKind, KafkaError, TopicPartition};
 use crate::now::{Instant, Now};
 use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use crate::protocol::messages::fetch_response::{AbortedTransaction, FetchResponse, PartitionData};
-use crate::protocol::{ErrorCode, Request, Response};
+use crate::protocol::{ErrorCode, Request, Response, Uuid};
 use crate::record::{
     BatchHeader, EndTransactionMarker, Record, RecordError, TransactionResult, records,
 };
@@ -54,6 +54,8 @@ pub(super) struct Fetch {
     /// Of all fetches: an answer to one that was given up is not another's.
     number: u32,
     sent_at: Instant,
+    /// By the ids that it names them by, to brokers that know ids.
+    topic_names: BTreeMap<Uuid, String>,
     /// With the fence and the offset that each had.
     partitions: BTreeMap<TopicPartition, (u64, i64)>,
 }
@@ -226,6 +228,7 @@ impl Consumer {
         self.fetches_sent = self.fetches_sent.wrapping_add(1);
         asked.rotate_left(first);
         let mut topics: Vec<FetchTopic> = Vec::new();
+        let mut topic_names = BTreeMap::new();
         for (name, _, offset) in &asked {
             let known = self.cluster.metadata.partition(name);
             let partition = FetchPartition {
@@ -237,11 +240,16 @@ impl Consumer {
             };
             match topics.last_mut().filter(|topic| topic.topic == name.topic) {
                 Some(topic) => topic.partitions.push(partition),
-                None => topics.push(FetchTopic {
-                    topic: name.topic.clone(),
-                    partitions: vec![partition],
-                    ..Default::default()
-                }),
+                None => {
+                    let topic_id = self.cluster.metadata.topic_id(&name.topic);
+                    topic_names.insert(topic_id, name.topic.clone());
+                    topics.push(FetchTopic {
+                        topic: name.topic.clone(),
+                        topic_id,
+                        partitions: vec![partition],
+                        ..Default::default()
+                    });
+                }
             }
         }
         let request = Request::Fetch(FetchRequest {
@@ -268,6 +276,7 @@ impl Consumer {
         let fetch = Fetch {
             number,
             sent_at: now.monotonic,
+            topic_names,
             partitions: partitions.collect(),
         };
         let token = Token::Fetch {
@@ -323,8 +332,12 @@ impl Consumer {
             duration_ms: now.monotonic.ms_since(fetch.sent_at),
         });
         for topic in response.responses {
+            let by_id = fetch.topic_names.get(&topic.topic_id);
+            let topic_name = by_id
+                .filter(|_| topic.topic.is_empty())
+                .unwrap_or(&topic.topic);
             for data in topic.partitions {
-                let name = TopicPartition::new(&topic.topic, data.partition_index);
+                let name = TopicPartition::new(topic_name, data.partition_index);
                 if let Some(&(fence, offset)) = fetch.partitions.get(&name) {
                     self.partition_fetched(now, &name, fence, offset, data);
                 }
@@ -605,12 +618,8 @@ impl Buffer {
 
 /// How the reset policy is asked of ListOffsets.
 pub(super) fn listed(reset: OffsetReset) -> Position {
-    let timestamp = match reset {
-        OffsetReset::Earliest => -2,
-        OffsetReset::Latest | OffsetReset::None => -1,
-    };
     Position::Listed {
-        timestamp,
+        timestamp: reset.offset().unwrap_or(-1),
         asked: false,
     }
 }

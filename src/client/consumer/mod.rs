@@ -394,6 +394,7 @@ impl Consumer {
             }
             // They are asked for again until they come.
             Answer::Metadata(Err(_)) => {}
+            Answer::MadeAgain(topics) => self.read_again(now, &topics),
             Answer::Connected { id, result } => self.done(id, result),
             Answer::Call { token, result } => match token {
                 Token::Join { attempt } => self.join_answered(now, attempt, result),
@@ -443,6 +444,31 @@ impl Consumer {
         }
     }
 
+    /// Positions in a topic that was deleted mean nothing in the next one of its name, and neither
+    /// do offsets of what was handed out: its partitions are assigned anew.
+    fn read_again(&mut self, now: Now, topics: &[String]) {
+        let mut partitions = Vec::new();
+        for topic in topics {
+            for name in self.partitions.meant(topic, None) {
+                let Some(state) = self.partitions.get(&name) else {
+                    continue;
+                };
+                let (revoking, reset) = (state.revoking, state.offset_reset);
+                let Some(offset) = reset.offset() else {
+                    return self.crash(now, fetcher::no_offset(&name));
+                };
+                self.partitions.assign(name.clone(), Some(offset), reset);
+                if let Some(state) = self.partitions.get_mut(&name) {
+                    state.revoking = revoking;
+                }
+                partitions.push(name);
+            }
+        }
+        if !partitions.is_empty() {
+            self.emit(ConsumerEvent::Lost { partitions });
+        }
+    }
+
     /// A topic that cannot be read, whatever comes, is not waited for.
     fn refuse_topics(&mut self, now: Now) {
         let topics = match &self.mode {
@@ -489,10 +515,8 @@ impl Consumer {
                 (Some(_), Some(offset)) => self.partitions.seek(&name, offset),
                 (Some(_), None) => {}
                 (None, None) if self.config.group_id.is_empty() => {
-                    let offset = match offset_reset {
-                        OffsetReset::Earliest => -2,
-                        OffsetReset::Latest => -1,
-                        OffsetReset::None => return self.crash(now, fetcher::no_offset(&name)),
+                    let Some(offset) = offset_reset.offset() else {
+                        return self.crash(now, fetcher::no_offset(&name));
                     };
                     self.partitions.assign(name, Some(offset), offset_reset);
                 }

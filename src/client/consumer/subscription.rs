@@ -324,7 +324,7 @@ impl Partitions {
     }
 
     /// Those of a topic that a command names; all that are assigned if it names none.
-    fn meant(&self, topic: &str, partitions: Option<&[i32]>) -> Vec<TopicPartition> {
+    pub fn meant(&self, topic: &str, partitions: Option<&[i32]>) -> Vec<TopicPartition> {
         let name = |partition: i32| TopicPartition::new(topic, partition);
         match partitions {
             Some(some) => some.iter().copied().map(name).collect(),

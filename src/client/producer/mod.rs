@@ -343,6 +343,7 @@ impl Producer {
                 self.sender
                     .metadata_read(&mut self.accumulator, &self.cluster);
             }
+            Answer::MadeAgain(_) => {}
             Answer::Connected { id, result } => {
                 self.outputs.push(ProducerOutput::Connected { id, result });
             }
