@@ -54,7 +54,7 @@ impl RetryConfig {
     pub fn budget_ms(&self) -> u64 {
         // Beyond the longest delay every one is the same; nobody waits through 1,000 of them.
         let delays = (0..self.retries.min(1_000)).map(|n| {
-            let middle = self.initial_retry_time_ms as f64 * self.multiplier.powf(f64::from(n));
+            let middle = self.initial_retry_time_ms as f64 * self.multiplier.powi(n as i32);
             middle.min(self.max_retry_time_ms as f64) as u64
         });
         delays.sum()
@@ -62,8 +62,9 @@ impl RetryConfig {
 
     /// How long to wait before trying again after `failures` failures (from 1).
     pub fn delay_ms(&self, failures: u32, random: &mut Random) -> u64 {
-        let exponent = f64::from(failures.saturating_sub(1));
-        let middle = self.initial_retry_time_ms as f64 * self.multiplier.powf(exponent);
+        // Far beyond the longest delay, whatever the multiplier.
+        let exponent = failures.saturating_sub(1).min(1_000) as i32;
+        let middle = self.initial_retry_time_ms as f64 * self.multiplier.powi(exponent);
         let jittered = middle * (1.0 + self.factor * (2.0 * random.unit() - 1.0));
         jittered.clamp(0.0, self.max_retry_time_ms as f64) as u64
     }

@@ -1,5 +1,6 @@
 //! What a config may be: its type, its default, its limits.
 
+use super::double::Double;
 use crate::distinct::distinct_by;
 use crate::protocol::ErrorCode;
 use std::fmt;
@@ -231,7 +232,7 @@ impl ConfigDefinition {
             let parsed = match self.config_type {
                 ConfigType::Int => normal.parse::<i32>().map(f64::from).ok(),
                 ConfigType::Short => normal.parse::<i16>().map(f64::from).ok(),
-                ConfigType::Double => normal.parse::<f64>().ok().filter(|number| !number.is_nan()),
+                ConfigType::Double => normal.parse().map(|Double(number)| number).ok(),
                 _ => normal.parse::<i64>().map(|number| number as f64).ok(),
             };
             let Some(parsed) = parsed else {

@@ -2,6 +2,7 @@
 
 use super::broker::BrokerConfigs;
 use super::definition::list;
+use super::double::Double;
 use super::topic::{Effective, INTERNAL_SEGMENT_BYTES, TopicConfigs};
 use crate::log::LogConfig;
 use crate::record::{Compression, TimestampType};
@@ -23,7 +24,7 @@ pub fn log_config(configs: &TopicConfigs, broker: &BrokerConfigs) -> LogConfig {
         cleanup_delete: policies.contains(&"delete"),
         cleanup_compact: policies.contains(&"compact"),
         delete_retention_ms: effective.long("delete.retention.ms"),
-        min_cleanable_dirty_ratio: effective.parsed("min.cleanable.dirty.ratio"),
+        min_cleanable_dirty_ratio: effective.parsed::<Double>("min.cleanable.dirty.ratio").0,
         min_compaction_lag_ms: effective.long("min.compaction.lag.ms"),
         max_compaction_lag_ms: effective.long("max.compaction.lag.ms"),
         max_message_bytes: effective.parsed("max.message.bytes"),

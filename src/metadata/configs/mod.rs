@@ -3,6 +3,7 @@
 mod broker;
 mod definition;
 mod describe;
+mod double;
 mod log_config;
 mod topic;
 
