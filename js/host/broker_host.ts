@@ -49,7 +49,7 @@ export class BrokerHost {
         this.#node?.disconnect(message.wire);
         break;
       case "dismiss":
-        void this.#node?.dismiss(message.clientHosts);
+        this.#node?.dismiss(message.clientHosts);
         break;
       case "tap":
         this.#tap(message.on);

@@ -10,13 +10,13 @@ use crate::protocol::Uuid;
 use crate::runtime::{BrokerHost, HostError, seed};
 use crate::storage::indexed_db::IndexedDbStorage;
 use crate::storage::memory::MemoryStorage;
-use js_sys::{Function, Promise};
+use js_sys::Function;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::future_to_promise;
+use wasm_bindgen_futures::spawn_local;
 use web_sys::MessagePort;
 
 /// Where a broker with node id 0 would be reached; see `js/host/address.ts`.
@@ -123,14 +123,11 @@ impl BrokerNode {
         self.host.connect(port, wire, client_host);
     }
 
-    /// Lets the members leave that lived on those hosts, but for static ones. Resolves when they have.
-    pub fn dismiss(&self, client_hosts: Vec<String>) -> Promise {
-        // The node may be closed and freed before it is settled.
+    /// Lets the members leave that lived on those hosts, but for static ones. That takes a while.
+    pub fn dismiss(&self, client_hosts: Vec<String>) {
+        // The node may be closed and freed before it is done.
         let host = self.host.clone();
-        future_to_promise(async move {
-            host.dismiss(&client_hosts).await;
-            Ok(JsValue::UNDEFINED)
-        })
+        spawn_local(async move { host.dismiss(&client_hosts).await });
     }
 
     /// Ends the connections of a wire: the clients at its other end are known to be gone.

@@ -392,7 +392,7 @@ impl Inner {
                     storage.request(request);
                 }
             }
-            (_, Effect::WakeAt(instant)) => self.wake_at(node, instant),
+            (_, Effect::WakeAt(instant)) => self.wake_at(node, instant, true),
             (_, Effect::Report { message }) => {
                 web_sys::console::error_1(&format!("[tablog] {message}").into());
             }
@@ -403,31 +403,21 @@ impl Inner {
         }
     }
 
-    fn wake_at(self: &Rc<Self>, node: Node, instant: Instant) {
+    /// Wakes a machine, unless it is told to earlier. Who wakes up late `yields` once: the thread was
+    /// busy, and what has come meanwhile, such as heartbeats, counts before deadlines do.
+    fn wake_at(self: &Rc<Self>, node: Node, instant: Instant, yields: bool) {
         let host = Rc::downgrade(self);
-        let timer = Timer::after(ms_until(self.clock.now(), instant), move || {
+        let now = self.clock.now();
+        let timer = Timer::after(ms_until(now, instant), move || {
             let Some(inner) = host.upgrade() else { return };
             let late_ms = inner.clock.now().monotonic.ms_since(instant);
-            if late_ms < LATE_MS_MIN {
-                return inner.push(node, Event::Woken);
+            if yields && LATE_MS_MIN <= late_ms {
+                inner.wake_at(node, instant, false);
+            } else {
+                inner.push(node, Event::Woken);
             }
-            // The thread was busy: what has come meanwhile, such as heartbeats, counts before
-            // deadlines do.
-            let host = Rc::downgrade(&inner);
-            let behind = Timer::after(0, move || {
-                if let Some(inner) = host.upgrade() {
-                    inner.push(node, Event::Woken);
-                }
-            });
-            inner.arm(node, behind);
         });
-        self.arm(node, timer);
-    }
-
-    /// The timer before it may be the one that runs, so nobody borrows while it is dropped.
-    fn arm(&self, node: Node, timer: Timer) {
-        let before = self.side(node).timer.replace(Some(timer));
-        drop(before);
+        *self.side(node).timer.borrow_mut() = Some(timer);
     }
 
     /// Stops, and tells why, once.

@@ -32,12 +32,8 @@ impl BrokerHost {
     pub async fn dismiss_departed_members(&self) {
         let (sender, expired) = oneshot::channel::<()>();
         let _timer = Timer::after(DISMISSAL_MS_MAX, move || drop(sender));
-        let dismissal = async {
-            let hosts = self.member_hosts().await;
-            self.dismiss(&Vec::from_iter(hosts)).await;
-        };
         // A member id is never given twice, so what is still asked then hits nobody new.
-        select(pin!(dismissal), expired).await;
+        select(pin!(self.leave(None)), expired).await;
     }
 
     /// Where the dynamic members of all groups live.
@@ -53,15 +49,18 @@ impl BrokerHost {
     /// Lets the members leave that lived on those hosts, but for static ones, which may come back
     /// (KIP-345).
     pub async fn dismiss(&self, client_hosts: &[String]) {
-        if client_hosts.is_empty() {
-            return;
-        }
+        self.leave(Some(client_hosts)).await;
+    }
+
+    /// `client_hosts`: whose members; without, all.
+    async fn leave(&self, client_hosts: Option<&[String]>) {
         let mut leaves = Vec::new();
         for group in self.described_groups().await {
             let departed = group
                 .members
                 .into_iter()
-                .filter(|member| is_dynamic(member) && client_hosts.contains(&member.client_host));
+                .filter(|member| is_dynamic(member))
+                .filter(|member| client_hosts.is_none_or(|it| it.contains(&member.client_host)));
             let members: Vec<_> = departed
                 .map(|member| MemberIdentity {
                     member_id: member.member_id,

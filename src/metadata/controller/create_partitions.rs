@@ -73,9 +73,7 @@ fn added_partitions(
         .topic(&request.name)
         .ok_or_else(|| (error, error.message().to_string()))?;
     if request.name == CONSUMER_OFFSETS_TOPIC {
-        let message = "The partition of a group follows from their number, and its offsets would \
-                       stay where they are."
-            .to_string();
+        let message = "Groups would lose sight of their offsets.".to_string();
         return Err((ErrorCode::InvalidRequest, message));
     }
     let first = topic.partitions.len() as i32;
