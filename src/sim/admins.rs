@@ -308,7 +308,7 @@ impl AdminActor {
             (Asked::Grown(topic, count), Ok(_)) => context.oracle.topic_promised(&topic, count),
             (Asked::Deleted(topic), Ok(_)) => context.oracle.topic_promised(&topic, 0),
             (Asked::Trimmed(partition, offset), Ok(_)) if offset >= 0 => {
-                context.oracle.log_start_offset(&partition, offset);
+                context.oracle.deletion_acknowledged(&partition, offset);
             }
             (Asked::Committed(offset), Ok(_)) => {
                 self.committed = Some((Some(offset), context.oracle.power_losses()));

@@ -82,8 +82,10 @@ struct PartitionHistory {
     /// What was read at each offset, and after how many power losses.
     shown: BTreeMap<i64, (RecordId, u32)>,
     high_watermark: (i64, u32),
-    /// The greatest that was shown or promised.
+    /// The greatest log start that was shown after so many power losses, the latest ones.
     log_start_offset: (i64, u32),
+    /// The greatest that DeleteRecords was acknowledged with.
+    deleted_to: (i64, u32),
     /// How far somebody asked for records to be deleted.
     deletion_asked: i64,
     last_log: Option<LastLog>,
@@ -330,6 +332,14 @@ impl Oracle {
         history.deletion_asked = history.deletion_asked.max(offset);
     }
 
+    /// Somebody is told that the records before `offset` are deleted.
+    pub fn deletion_acknowledged(&mut self, partition: &TopicPartition, offset: i64) {
+        self.log_start_offset(partition, offset);
+        let power_losses = self.power_losses;
+        let history = self.partitions.entry(partition.clone()).or_default();
+        history.deleted_to = history.deleted_to.max((offset, power_losses));
+    }
+
     /// Somebody was told where a log starts.
     pub fn log_start_offset(&mut self, partition: &TopicPartition, offset: i64) {
         let plan = self.topics.get(&partition.topic);
@@ -346,7 +356,8 @@ impl Oracle {
                 return self.broken(what);
             }
         }
-        if history.log_start_offset.0 <= offset {
+        let (shown, told) = history.log_start_offset;
+        if shown <= offset || told < power_losses {
             history.log_start_offset = (offset, power_losses);
         }
         let asked = history.deletion_asked;
@@ -500,9 +511,8 @@ impl Oracle {
     /// In the end: where a log starts and ends.
     pub fn last_log(&mut self, partition: &TopicPartition, start: i64, high_watermark: i64) {
         self.log_start_offset(partition, start);
-        let shown = self.partitions.get(partition);
-        let (before, told) = shown.map_or((0, 0), |history| history.log_start_offset);
-        if start < before && !self.forgivable(&partition.topic, told) {
+        let floor = self.log_start_floor(partition);
+        if let Some(before) = floor.filter(|before| start < *before) {
             let (topic, number) = (&partition.topic, partition.partition);
             let what = format!("the start of {topic}-{number} went back from {before} to {start}");
             return self.broken(what);
@@ -516,6 +526,21 @@ impl Oracle {
         });
         last.log_start_offset = start;
         last.high_watermark = high_watermark;
+    }
+
+    /// Where a log starts at the least. What retention has deleted may come back when the power is
+    /// lost, whatever `flush.messages` says: nobody was told that it is gone for good, and retention
+    /// deletes it again. Kafka writes the start that retention moves down once a minute
+    /// (`log.flush.start.offset.checkpoint.interval.ms`).
+    fn log_start_floor(&self, partition: &TopicPartition) -> Option<i64> {
+        let history = self.partitions.get(partition)?;
+        let (shown, shown_after) = history.log_start_offset;
+        let (deleted_to, told_after) = history.deleted_to;
+        let shown_holds = shown_after == self.power_losses && !self.is_deleted(&partition.topic);
+        let deletion_holds = !self.forgivable(&partition.topic, told_after);
+        let holds = [(shown, shown_holds), (deleted_to, deletion_holds)].into_iter();
+        let holds = holds.filter(|(_, holds)| *holds);
+        holds.map(|(offset, _)| offset).max()
     }
 
     /// In the end: a record of a log.
@@ -756,3 +781,6 @@ fn record_id(record: &Record) -> Option<RecordId> {
     };
     std::str::from_utf8(id?).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;
