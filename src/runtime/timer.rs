@@ -11,6 +11,9 @@ use wasm_bindgen::{JsCast, JsValue};
 /// has a port open, and a broker that nobody uses any more must not hold a process up.
 pub struct Timer {
     id: JsValue,
+    /// Of the `setTimeout` that set it: tests of applications swap both for ones that do not know
+    /// each other's timers.
+    clear_timeout: Function,
     _callback: Closure<dyn FnMut()>,
 }
 
@@ -30,6 +33,7 @@ impl Timer {
         }
         Timer {
             id,
+            clear_timeout: function("clearTimeout"),
             _callback: callback,
         }
     }
@@ -37,7 +41,7 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        function("clearTimeout")
+        self.clear_timeout
             .call1(&JsValue::UNDEFINED, &self.id)
             .expect("clearTimeout takes what setTimeout gave");
     }
