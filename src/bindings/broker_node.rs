@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen_futures::spawn_local;
 use web_sys::MessagePort;
 
 /// Where a broker with node id 0 would be reached; see `js/host/address.ts`.
@@ -125,9 +124,7 @@ impl BrokerNode {
 
     /// Lets the members leave that lived on those hosts, but for static ones. That takes a while.
     pub fn dismiss(&self, client_hosts: Vec<String>) {
-        // The node may be closed and freed before it is done.
-        let host = self.host.clone();
-        spawn_local(async move { host.dismiss(&client_hosts).await });
+        self.host.dismiss_soon(client_hosts);
     }
 
     /// Ends the connections of a wire: the clients at its other end are known to be gone.

@@ -14,6 +14,7 @@ use futures_channel::oneshot;
 use futures_util::future::{join_all, select};
 use std::collections::BTreeSet;
 use std::pin::pin;
+use wasm_bindgen_futures::spawn_local;
 
 /// How long a start may be held up. A session timeout does the rest.
 const DISMISSAL_MS_MAX: u32 = 5_000;
@@ -52,6 +53,12 @@ impl BrokerHost {
         self.leave(Some(client_hosts)).await;
     }
 
+    /// [`dismiss`](BrokerHost::dismiss), for who does not wait, and may give the host up meanwhile.
+    pub fn dismiss_soon(&self, client_hosts: Vec<String>) {
+        let host = self.clone();
+        spawn_local(async move { host.dismiss(&client_hosts).await });
+    }
+
     /// `client_hosts`: whose members; without, all.
     async fn leave(&self, client_hosts: Option<&[String]>) {
         let mut leaves = Vec::new();
@@ -59,7 +66,7 @@ impl BrokerHost {
             let departed = group
                 .members
                 .into_iter()
-                .filter(|member| is_dynamic(member))
+                .filter(is_dynamic)
                 .filter(|member| client_hosts.is_none_or(|it| it.contains(&member.client_host)));
             let members: Vec<_> = departed
                 .map(|member| MemberIdentity {
