@@ -5,7 +5,7 @@ use crate::machine::Event;
 use crate::protocol::{
     ApiKey, ErrorCode, Request, Response, Uuid, decode_request, decode_response,
 };
-use crate::storage::{StorageReply, StorageRequest};
+use crate::storage::{Reserve, StorageReply, StorageRequest};
 use bytes::Bytes;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -93,9 +93,14 @@ impl Upkeep {
 
     /// The broker asks its storage for something.
     pub fn stores(&mut self, side: Side, request: &StorageRequest) {
-        if side == Side::Broker && matches!(request, StorageRequest::Commit { .. }) {
-            self.committing
-                .push_back(std::mem::take(&mut self.appended));
+        if side == Side::Broker
+            && let StorageRequest::Commit { batch, .. } = request
+        {
+            self.committing.push_back(self.appended);
+            // What may use the reserve goes without the records of clients, which wait on.
+            if batch.reserve == Reserve::None {
+                self.appended = 0;
+            }
         }
     }
 
