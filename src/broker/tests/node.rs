@@ -17,7 +17,7 @@ use crate::protocol::messages::produce_response::PartitionProduceResponse;
 use crate::protocol::{ApiKey, Request, RequestHeader, Response, decode_response, encode_request};
 use crate::record::{BatchBuilder, BatchFields, Compression, batches, records};
 use crate::storage::faulty::{FaultyMedium, FaultyStorage, Outcome};
-use crate::storage::{KeyRange, StorageRequest, Store, Ticket, WriteBatch};
+use crate::storage::{KeyRange, Reserve, StorageRequest, Store, Ticket, WriteBatch};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -45,6 +45,8 @@ pub struct Node {
     pub controller_commits: Outcome,
     /// How many there were, and how many bytes they wrote.
     pub controller_commits_made: usize,
+    /// What its last commit may use of it.
+    pub controller_reserve: Reserve,
     pub controller_bytes: usize,
     /// Most bytes that one event has answered.
     pub event_bytes_max: usize,
@@ -124,6 +126,7 @@ impl Node {
             commits: Some(commits),
             controller_commits: commits,
             controller_commits_made: 0,
+            controller_reserve: Reserve::None,
             controller_bytes: 0,
             event_bytes_max: 0,
             sent: BTreeMap::new(),
@@ -250,6 +253,7 @@ impl Node {
             (Side::Controller, Effect::Storage(request)) => {
                 if let StorageRequest::Commit { batch, .. } = &request {
                     self.controller_commits_made += 1;
+                    self.controller_reserve = batch.reserve;
                     let rows = batch.puts.iter().map(|(_, key, row)| key.len() + row.len());
                     self.controller_bytes += rows.sum::<usize>();
                 }

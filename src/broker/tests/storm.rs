@@ -7,6 +7,7 @@ use crate::protocol::messages::produce_request::{
     PartitionProduceData, ProduceRequest, TopicProduceData,
 };
 use crate::protocol::{ErrorCode, Request, Response};
+use crate::storage::Reserve;
 use crate::storage::faulty::Outcome;
 use std::collections::BTreeSet;
 
@@ -165,6 +166,14 @@ fn a_broker_registers_under_a_full_quota_also_after_a_storm() {
     let fetched = node.fetch("many", PARTITIONS - 1, 0);
     assert_eq!(fetched.error_code, 0);
     assert!(fetched.records.is_some_and(|records| !records.is_empty()));
+}
+
+#[test]
+fn leader_epochs_rise_also_when_readers_have_used_up_their_part_of_the_reserve() {
+    let mut node = node();
+    fail(&mut node, 1, Outcome::OnlyReserve);
+    assert_eq!(epochs(&mut node, "many")[0], 1);
+    assert_eq!(node.controller_reserve, Reserve::All);
 }
 
 #[test]

@@ -422,6 +422,7 @@ fn is_upkeep(request: &Request) -> bool {
     matches!(
         request,
         Request::BrokerRegistration(_)
+            | Request::AlterPartition(_)
             | Request::BrokerHeartbeat(_)
             | Request::UnregisterBroker(_)
             | Request::AllocateProducerIds(_)
