@@ -204,6 +204,13 @@ impl ConsumerActor {
                 request.group_id.as_str(),
                 request.generation_id_or_member_epoch,
             );
+            context.trace.line(|| {
+                let topics = &request.topics;
+                format!(
+                    "{} sends under generation {}: {topics:?}",
+                    self.name, generation.1
+                )
+            });
             for topic in request.topics {
                 for partition in topic.partitions {
                     let partition =

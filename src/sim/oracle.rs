@@ -526,6 +526,8 @@ impl Oracle {
         });
         last.log_start_offset = start;
         last.high_watermark = high_watermark;
+        // What was read before retention moved the start.
+        last.records = last.records.split_off(&start);
     }
 
     /// Where a log starts at the least. What retention has deleted may come back when the power is
