@@ -30,8 +30,10 @@ export interface Liveness {
 /** From the page to a worker that hosts the broker. */
 export type ToBrokerHost =
   | { type: "start"; module: WebAssembly.Module; options: BrokerOptions; liveness: Liveness | null }
-  /** A way by which clients of another site dial in. */
-  /** `clientHost`: where those live who dial in, as Kafka says it of members, if that has a name. */
+  /**
+   * A way by which clients of another site dial in. `clientHost`: where those live, as Kafka says it
+   * of members, if that has a name.
+   */
   | { type: "wire"; wire: number; port: MessagePort; clientHost: string | null }
   /** The site at the other end of a wire is gone, and with it those who dialled in. */
   | { type: "unwire"; wire: number }

@@ -3,6 +3,7 @@
 
 use super::actor::{Actor, Context, Signal, Wish};
 use super::clearing::{self, Clearing};
+use super::named;
 use super::oracle::Oracle;
 use super::scheduler::Random;
 use super::workload::{TopicPlan, Workload};
@@ -11,12 +12,9 @@ use crate::now::{Instant, Now};
 use crate::protocol::messages::create_topics_request::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
-use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use crate::protocol::messages::fetch_request::FetchRequest;
 use crate::protocol::messages::fetch_response::{FetchResponse, PartitionData};
 use crate::protocol::messages::find_coordinator_request::FindCoordinatorRequest;
-use crate::protocol::messages::list_offsets_request::{
-    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
-};
 use crate::protocol::messages::list_offsets_response::ListOffsetsResponse;
 use crate::protocol::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -41,8 +39,6 @@ const ANSWER_MS_MAX: u64 = 3_000;
 const PAUSE_MS_MAX: u64 = 200;
 /// Bytes of records in an answer.
 const FETCH_BYTES: i32 = 1 << 20;
-/// Asks ListOffsets for the log's start.
-const EARLIEST_TIMESTAMP: i64 = -2;
 
 /// See the module.
 pub struct Auditor {
@@ -199,7 +195,9 @@ impl Auditor {
             .retain(|partition| !context.oracle.is_deleted(&partition.topic));
         if !self.lost.is_empty() {
             asked.version = 5;
-            return list_offsets(&self.lost);
+            let lost = self.lost.iter();
+            let lost = lost.map(|partition| (partition.topic.clone(), partition.partition));
+            return named::list_offsets(lost, named::EARLIEST_TIMESTAMP);
         }
         if !self.clearing.is_done() {
             asked.version = clearing::VERSION;
@@ -223,7 +221,7 @@ impl Auditor {
     }
 
     fn fetch(&mut self, asked: &mut Asked, context: &mut Context<'_>) -> Request {
-        let mut topics: BTreeMap<&str, Vec<FetchPartition>> = BTreeMap::new();
+        let mut places = Vec::new();
         for (partition, position) in &mut self.positions {
             let through = self
                 .last
@@ -237,28 +235,15 @@ impl Auditor {
             }
             let floor = context.oracle.high_watermark_floor(partition);
             asked.floors.insert(partition.clone(), floor);
-            let of_topic = topics.entry(&partition.topic).or_default();
-            of_topic.push(FetchPartition {
-                partition: partition.partition,
-                fetch_offset: *position,
-                partition_max_bytes: FETCH_BYTES,
-                current_leader_epoch: -1,
-                log_start_offset: -1,
-                ..FetchPartition::default()
-            });
+            places.push((partition, *position));
         }
-        let topics = topics.into_iter().map(|(topic, partitions)| FetchTopic {
-            topic: topic.to_owned(),
-            partitions,
-            ..FetchTopic::default()
-        });
         Request::Fetch(FetchRequest {
             replica_id: -1,
             max_wait_ms: context.random.pick(&[0, 100]),
             min_bytes: context.random.below(2) as i32,
             max_bytes: FETCH_BYTES,
             session_epoch: -1,
-            topics: topics.collect(),
+            topics: named::fetch_topics(places.into_iter(), FETCH_BYTES),
             ..FetchRequest::default()
         })
     }
@@ -589,25 +574,6 @@ fn create_topics(plans: &[TopicPlan]) -> Request {
         topics: topics.collect(),
         timeout_ms: 1_000,
         ..CreateTopicsRequest::default()
-    })
-}
-
-/// Where do these partitions start?
-fn list_offsets(partitions: &BTreeSet<TopicPartition>) -> Request {
-    let topics = partitions.iter().map(|partition| ListOffsetsTopic {
-        name: partition.topic.clone(),
-        partitions: vec![ListOffsetsPartition {
-            partition_index: partition.partition,
-            current_leader_epoch: -1,
-            timestamp: EARLIEST_TIMESTAMP,
-            ..ListOffsetsPartition::default()
-        }],
-        ..ListOffsetsTopic::default()
-    });
-    Request::ListOffsets(ListOffsetsRequest {
-        replica_id: -1,
-        topics: topics.collect(),
-        ..ListOffsetsRequest::default()
     })
 }
 

@@ -1,6 +1,8 @@
-//! Requests that name very much, and what names their answers must have.
+//! Requests by what they name, which may be very much, and what names their answers must have.
 
+use crate::client::TopicPartition;
 use crate::protocol::messages::delete_topics_request::DeleteTopicsRequest;
+use crate::protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use crate::protocol::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
 use crate::protocol::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
@@ -13,9 +15,15 @@ use crate::protocol::messages::offset_fetch_request::{
     OffsetFetchRequest, OffsetFetchRequestTopic,
 };
 use crate::protocol::{Request, Response};
+use std::collections::BTreeMap;
 
 /// The group that a stranger names. It has no members.
 const GROUP: &str = "stranger";
+
+/// Where a log starts, to [`list_offsets`].
+pub const EARLIEST_TIMESTAMP: i64 = -2;
+/// Where it ends.
+pub const LATEST_TIMESTAMP: i64 = -1;
 
 /// What there is of topics.
 pub fn metadata(names: &[String]) -> Request {
@@ -29,13 +37,13 @@ pub fn metadata(names: &[String]) -> Request {
     })
 }
 
-/// Where logs end.
-pub fn list_offsets(names: &[String]) -> Request {
-    let topics = names.iter().map(|name| ListOffsetsTopic {
-        name: name.clone(),
+/// The offsets of a timestamp, or where logs start or end.
+pub fn list_offsets(partitions: impl Iterator<Item = (String, i32)>, timestamp: i64) -> Request {
+    let topics = partitions.map(|(name, partition_index)| ListOffsetsTopic {
+        name,
         partitions: vec![ListOffsetsPartition {
-            partition_index: 0,
-            timestamp: -1,
+            partition_index,
+            timestamp,
             ..ListOffsetsPartition::default()
         }],
         ..ListOffsetsTopic::default()
@@ -45,6 +53,29 @@ pub fn list_offsets(names: &[String]) -> Request {
         topics: topics.collect(),
         ..ListOffsetsRequest::default()
     })
+}
+
+/// What a fetch asks for from these offsets on.
+pub fn fetch_topics<'a>(
+    places: impl Iterator<Item = (&'a TopicPartition, i64)>,
+    partition_max_bytes: i32,
+) -> Vec<FetchTopic> {
+    let mut topics: BTreeMap<&str, Vec<FetchPartition>> = BTreeMap::new();
+    for (partition, fetch_offset) in places {
+        let of_topic = topics.entry(&partition.topic).or_default();
+        of_topic.push(FetchPartition {
+            partition: partition.partition,
+            fetch_offset,
+            partition_max_bytes,
+            ..FetchPartition::default()
+        });
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| FetchTopic {
+        topic: topic.to_owned(),
+        partitions,
+        ..FetchTopic::default()
+    });
+    topics.collect()
 }
 
 /// Offsets of a group to store.

@@ -5,7 +5,7 @@ use super::named;
 use super::oracle::RecordId;
 use crate::client::TopicPartition;
 use crate::now::{Instant, Now};
-use crate::protocol::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use crate::protocol::messages::fetch_request::FetchRequest;
 use crate::protocol::messages::fetch_response::{FetchResponse, PartitionData};
 use crate::protocol::messages::produce_request::{
     PartitionProduceData, ProduceRequest, TopicProduceData,
@@ -59,28 +59,15 @@ pub struct Part {
 impl FetchQuestion {
     /// The request.
     pub fn request(&self, partition_max_bytes: i32) -> Request {
-        let mut topics: BTreeMap<&str, Vec<FetchPartition>> = BTreeMap::new();
-        for (partition, (offset, _)) in &self.places {
-            let of_topic = topics.entry(&partition.topic).or_default();
-            of_topic.push(FetchPartition {
-                partition: partition.partition,
-                fetch_offset: *offset,
-                partition_max_bytes,
-                ..FetchPartition::default()
-            });
-        }
-        let topics = topics.into_iter().map(|(topic, partitions)| FetchTopic {
-            topic: topic.to_owned(),
-            partitions,
-            ..FetchTopic::default()
-        });
+        let places = self.places.iter();
+        let places = places.map(|(partition, (offset, _))| (partition, *offset));
         Request::Fetch(FetchRequest {
             replica_id: -1,
             max_wait_ms: self.max_wait_ms,
             min_bytes: self.min_bytes,
             max_bytes: 50 << 20,
             session_epoch: -1,
-            topics: topics.collect(),
+            topics: named::fetch_topics(places, partition_max_bytes),
             ..FetchRequest::default()
         })
     }

@@ -271,7 +271,11 @@ impl StrangerActor {
         let names: Vec<_> = (0..count).map(|it| format!("stranger-{it}")).collect();
         let (version, request) = match context.random.below(6) {
             0 => (context.random.pick(&[1, 4, 9, 12]), named::metadata(&names)),
-            1 => (context.random.pick(&[1, 4, 6]), named::list_offsets(&names)),
+            1 => {
+                let logs = names.iter().map(|name| (name.clone(), 0));
+                let version = context.random.pick(&[1, 4, 6]);
+                (version, named::list_offsets(logs, named::LATEST_TIMESTAMP))
+            }
             2 => (
                 context.random.pick(&[2, 5, 9]),
                 named::offset_commit(&names),
